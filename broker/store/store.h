@@ -1,0 +1,115 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/queue/change.h"
+#include "broker/queue/record.h"
+#include "common/base/result.h"
+
+namespace rota::store {
+
+// Where a shard's numbers go on after opening.
+struct Opened {
+  std::uint64_t epoch = 1;  // already raised and durable
+  std::uint64_t next_sequence = 1;
+  std::uint64_t next_dispatch = 1;
+  Wall id_clock;
+  Uuid broker_id;  // made once per store
+  std::uint64_t live_jobs = 0;
+};
+
+// Receives what load() finds. Views live during the call only.
+class LoadSink {
+ public:
+  virtual ~LoadSink() = default;
+  virtual void live_job(const queue::LiveJob& job) = 0;
+  virtual void paused_queue(std::string_view queue) = 0;
+};
+
+// Changes of one group commit, encoded by the loop thread and written by the store thread. Made by Store::new_batch().
+// stage() copies everything it needs. Changes that cancel out within the batch are dropped.
+class Batch {
+ public:
+  virtual ~Batch() = default;
+  virtual void stage(const queue::Change& change) = 0;
+  // Numbers to remember across a crash; the highest wins.
+  virtual void note_id_clock(Wall id_clock) = 0;
+  [[nodiscard]] virtual bool empty() const = 0;
+  [[nodiscard]] virtual std::size_t bytes() const = 0;  // held in memory
+  // The shared spec and body of a job accepted in this batch; nothing if it is not of this batch.
+  struct Body {
+    std::string_view queue, type, spec, body;
+    queue::Policy policy;
+  };
+  [[nodiscard]] virtual std::optional<Body> find(queue::Sequence sequence) const = 0;
+};
+
+struct CommitInfo {
+  std::uint64_t jobs = 0;   // accepted in it
+  std::uint64_t bytes = 0;  // handed to the engine
+};
+
+struct Usage {
+  std::uint64_t file_bytes = 0;      // allocated
+  std::uint64_t used_bytes = 0;      // in use of those
+  std::uint64_t finished_bytes = 0;  // of retained finished jobs, about
+  std::uint64_t finished_jobs = 0;
+  bool accepts_submits = true;  // false: only the reserve is left (STORE_FULL)
+  std::string why_not;
+};
+
+struct FinishedQuery {
+  bool with_body = false;  // job.body and job.shared->spec filled
+};
+
+struct MaintainInfo {
+  std::uint64_t swept = 0, forgotten = 0;
+  std::uint64_t forgotten_early = 0;  // by --finished-limit, before their keep was over
+  bool more = false;                  // call again soon
+};
+
+// One shard's durable state. Threads: open/load before anything else; new_batch and Batch::stage on the loop thread;
+// commit and maintain on the store thread only; bodies, find and usage on any thread, at any time after load.
+// An error from commit is final: nothing can be trusted, the process must end.
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // Once. Reports every live job and paused queue, raises the epoch durably, finishes an interrupted sweep.
+  [[nodiscard]] virtual Result<Opened> load(LoadSink& sink) = 0;
+  [[nodiscard]] virtual std::unique_ptr<Batch> new_batch() = 0;
+  // Durable when it returns (lmdb) or done (memory).
+  [[nodiscard]] virtual Result<CommitInfo> commit(Batch& batch) = 0;
+  // Calls `sink(i, body)` for every sequences[i] that is stored; skipped ones do not exist. NOT_FOUND is not an error;
+  // a damaged record is (INTERNAL, naming table and key).
+  [[nodiscard]] virtual Status bodies(std::span<const queue::Sequence> sequences,
+                                      const std::function<void(std::size_t, const Batch::Body&)>& sink) = 0;
+  // Calls `sink(i, job)` for every ids[i] that is a finished, remembered job.
+  [[nodiscard]] virtual Status find(std::span<const JobId> ids, const FinishedQuery& query,
+                                    const std::function<void(std::size_t, const queue::FinishedJob&)>& sink) = 0;
+  // Sweeps finished jobs, forgets those whose time is over, keeps space allocated ahead. A bounded slice of work.
+  [[nodiscard]] virtual Result<MaintainInfo> maintain(Wall now) = 0;
+  [[nodiscard]] virtual Usage usage() const = 0;
+};
+
+struct StoreOptions {
+  std::uint64_t store_limit = limits::kDefaultStoreLimit;
+  std::uint64_t finished_limit = limits::kDefaultFinishedLimit;
+  Millis dedup_window = limits::kDefaultDedupWindow;
+};
+
+// Opens or creates the LMDB store in `directory` (made if missing), and locks it. Errors: RETRY_LATER if another process
+// holds the lock (message names directory and pid), FORBIDDEN if it cannot be written, VERSION if its format is newer.
+[[nodiscard]] Result<std::unique_ptr<Store>> open_lmdb(const std::string& directory, const StoreOptions& options);
+
+// Keeps everything in memory, within `memory_limit` bytes; oldest outcomes go first.
+[[nodiscard]] std::unique_ptr<Store> make_memory(const StoreOptions& options, std::uint64_t memory_limit);
+
+}  // namespace rota::store

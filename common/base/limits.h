@@ -1,0 +1,117 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+#include "common/base/clock.h"
+
+// Every bound of the product and its reason. Sizes are bytes, times are milliseconds. What an option can change is a
+// default here and says so.
+namespace rota::limits {
+
+using namespace std::chrono_literals;
+
+inline constexpr std::size_t KiB = 1024;
+inline constexpr std::size_t MiB = 1024 * KiB;
+inline constexpr std::size_t GiB = 1024 * MiB;
+
+// --- names and small fields -------------------------------------------------------------------------------------------
+inline constexpr std::size_t kMaxQueueName = 64;    // fits labels, paths and metrics
+inline constexpr std::size_t kMaxWorkerName = 128;  // host name plus suffix
+inline constexpr std::size_t kMaxJobName = 256;     // shown in tables
+inline constexpr std::size_t kMaxKey = 256;         // kept in memory while the job lives
+inline constexpr std::size_t kMaxHeaders = 64;      // trace context and the like, not payload
+inline constexpr std::size_t kMaxHeaderBytes = 16 * KiB;
+inline constexpr std::size_t kMaxLabels = 32;
+inline constexpr std::size_t kMaxArguments = 4096;          // argv and environment entries of one command
+inline constexpr std::size_t kMaxCommandBytes = 128 * KiB;  // well below the kernel's ARG_MAX of 2 MiB
+inline constexpr std::size_t kMaxLine = 64 * KiB;           // one line of --each-line
+inline constexpr std::size_t kMaxErrorMessage = 4 * KiB;
+inline constexpr std::size_t kMaxStderrTail = 16 * KiB;  // kept with the outcome
+inline constexpr std::size_t kMaxProgressMessage = 256;
+
+// --- payloads and results ---------------------------------------------------------------------------------------------
+inline constexpr std::size_t kDefaultMaxPayload = 1 * MiB;   // --max-payload
+inline constexpr std::size_t kLargestMaxPayload = 64 * MiB;  // one frame must stay far below 2 GiB
+inline constexpr std::size_t kDefaultMaxOutput = 1 * MiB;    // --max-output
+inline constexpr std::size_t kMaxInlineResult = 64 * KiB;    // larger results are fetched with GET, not pushed in NOTIFY
+
+// --- messages ---------------------------------------------------------------------------------------------------------
+inline constexpr std::size_t kMaxBatch = 4096;            // items in one message
+inline constexpr std::size_t kMaxShared = 256;            // shared parts in one SUBMIT or DISPATCH
+inline constexpr std::size_t kMaxMessageBytes = 8 * MiB;  // body frame; grows with --max-payload (see max_message_bytes)
+inline constexpr std::size_t kDispatchBytes = 1 * MiB;    // a DISPATCH is cut here, unless one job alone is larger
+inline constexpr std::size_t kMaxNesting = 8;             // deepest msgpack container of any message is 5
+inline constexpr std::size_t kMaxElements = 512 * KiB;    // msgpack values in one message: batch x largest item fits
+inline constexpr std::size_t kMaxTokensInHello = 32768;   // what one worker can hold: its largest credit, thrice
+inline constexpr std::uint32_t kProtocolVersion = 1;
+
+// --- jobs -------------------------------------------------------------------------------------------------------------
+inline constexpr Millis kMaxDuration = std::chrono::hours{24 * 366 * 10};  // any duration: ten years
+inline constexpr std::uint32_t kMaxRetries = 10'000;
+inline constexpr std::uint32_t kDefaultLosses = 5;
+inline constexpr std::uint32_t kMaxLosses = 250;  // one byte in the index entry
+inline constexpr Millis kDefaultBackoff = 1s;
+inline constexpr Millis kDefaultBackoffMax = 10min;
+inline constexpr Millis kDefaultKeep = 24h;
+inline constexpr Millis kDefaultKeepFailed = 24h * 7;
+inline constexpr Millis kDefaultDedupWindow = 10min;  // --dedup-window
+inline constexpr Millis kMaxIdAhead = 1min;           // an id may run this far ahead of the broker's clock
+inline constexpr Millis kRecentHorizon = 5s;          // finished jobs stay in the core this long
+
+// --- sessions and leases ------------------------------------------------------------------------------------------------
+inline constexpr Millis kDefaultLease = 15s;       // --lease; renewed at a third of it
+inline constexpr Millis kDefaultReattach = 30s;    // --reattach: two leases
+inline constexpr Millis kMinLease = 500ms;         // below that the scheduler's own noise ends leases
+inline constexpr std::uint32_t kMaxCredit = 8192;  // jobs one worker may hold, slots and prefetch together
+inline constexpr std::uint32_t kMaxSlots = 4096;
+inline constexpr std::size_t kMaxBytesInFlight = 64 * MiB;  // per worker, beyond one job a slot
+inline constexpr std::size_t kMaxQueuesPerWorker = 256;
+inline constexpr std::size_t kMaxTypesPerWorker = 256;
+inline constexpr std::uint32_t kMaxQueueWeight = 1000;
+inline constexpr Millis kFlushInterval = 1ms;     // completions gathered by a worker wait at most this long
+inline constexpr Millis kPrefetchHorizon = 50ms;  // a worker prefetches what it will start within this time
+
+// --- clients ------------------------------------------------------------------------------------------------------------
+inline constexpr Millis kPingInterval = 5s;
+inline constexpr Millis kSilence = 15s;              // three missed pings: open a new socket
+inline constexpr Millis kDefaultTimeout = 10s;       // --timeout of a request
+inline constexpr std::size_t kMaxWaits = 4'000'000;  // jobs one client may wait for at a time
+inline constexpr std::size_t kMaxClients = 50'000;
+inline constexpr std::size_t kMaxWorkers = 20'000;
+inline constexpr std::size_t kMaxQueues = 65'536;  // interned names live for the process
+
+// --- broker: backpressure ---------------------------------------------------------------------------------------------
+inline constexpr std::size_t kMaxOutboxBytes = 64 * MiB;  // per peer; over it the session ends
+inline constexpr std::size_t kMaxUncommittedBytes =
+    256 * MiB;                                               // staged and not yet synced; over it submits get RETRY_LATER
+inline constexpr std::size_t kDefaultMemoryLimit = 1 * GiB;  // --memory-limit
+inline constexpr Millis kRetryLaterHint = 100ms;
+inline constexpr std::size_t kTurnMessages = 1024;  // messages drained from a socket before the other is looked at
+inline constexpr std::size_t kSliceRecords = 1000;  // records a bulk command touches in one step
+
+// --- store --------------------------------------------------------------------------------------------------------------
+inline constexpr std::size_t kStoreMapSize = 1024 * GiB;       // sparse; address space only
+inline constexpr std::size_t kDefaultStoreLimit = 64 * GiB;    // --store-limit
+inline constexpr std::size_t kDefaultFinishedLimit = 4 * GiB;  // --finished-limit
+inline constexpr std::size_t kAllocationStep = 64 * MiB;       // file space is allocated ahead in steps of this
+inline constexpr std::size_t kMinReserve = 64 * MiB;           // kept for dispatches, completions and deletes
+inline constexpr std::size_t kMaxUnswept = 200'000;  // finished jobs not yet filed; over it the sweeper runs first
+
+// The largest body frame a broker with this --max-payload takes: a payload and everything else of a single job, or a batch.
+[[nodiscard]] constexpr std::size_t max_message_bytes(std::size_t max_payload) {
+  const std::size_t one_job = max_payload + kMaxCommandBytes + kMaxHeaderBytes + 64 * KiB;
+  return one_job > kMaxMessageBytes ? one_job : kMaxMessageBytes;
+}
+
+static_assert(kDefaultReattach >= 2 * kDefaultLease);
+static_assert(kSilence >= 3 * kPingInterval);
+static_assert(kMaxTokensInHello >= 3 * kMaxCredit);
+static_assert(kMaxSlots <= kMaxCredit);
+static_assert(kDispatchBytes <= kMaxMessageBytes);
+static_assert(kMaxElements >= kMaxBatch * 16);
+static_assert(kMaxCommandBytes + kMaxHeaderBytes < kMaxMessageBytes);
+static_assert(kDefaultMaxPayload <= kLargestMaxPayload);
+
+}  // namespace rota::limits
