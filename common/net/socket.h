@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -10,6 +11,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/result.h"
+#include "common/net/endpoint.h"
 
 // The only place that knows ZeroMQ. No call blocks but wait(); no call throws. A socket belongs to one thread at a time.
 namespace rota::net {
@@ -27,8 +29,8 @@ class Frame {
  private:
   friend class Dealer;
   friend class Router;
-  struct State;
-  std::unique_ptr<State> state_;
+  // Holds a zmq::message_t in place, so that receiving costs no allocation of ours.
+  alignas(8) std::byte storage_[64];
 };
 
 // One per process. The first one seeds libzmq's random source, which it never does itself. Must outlive its sockets.
@@ -49,7 +51,7 @@ class Context {
 enum class SendResult : std::uint8_t {
   sent,         // handed to the library; says nothing about arrival
   would_block,  // no room now
-  unreachable,  // no such peer any more (Router), or not connected (Dealer, also while connecting)
+  unreachable,  // Router: no such peer any more. A Dealer that is not connected says would_block
 };
 
 struct DealerOptions {
@@ -61,7 +63,8 @@ struct DealerOptions {
 // A client's or worker's side: one broker, one socket. On silence drop it and connect a new one.
 class Dealer {
  public:
-  // Starts connecting in the background. BAD_MESSAGE for an endpoint that is not understood.
+  // Starts connecting in the background; blocks only to look up a host that is a name. BAD_MESSAGE for an endpoint that is
+  // not understood.
   [[nodiscard]] static Result<Dealer> connect(Context& context, const std::string& endpoint, const DealerOptions& options);
   ~Dealer();
   Dealer(Dealer&&) noexcept;
@@ -123,16 +126,5 @@ struct WaitItem {
 };
 // Blocks until one is readable or the time is over (negative: no limit). EINTR counts as a wake-up with nothing readable.
 void wait(std::span<WaitItem> items, Millis timeout);
-
-// "tcp://host:port" taken apart; nothing if it is not of that form. Port "*" is 0. IPv6 hosts stand in brackets.
-struct EndpointParts {
-  std::string host;
-  std::uint16_t port = 0;
-};
-[[nodiscard]] std::optional<EndpointParts> parse_tcp_endpoint(std::string_view endpoint);
-// Whether only this machine can reach it (loopback address, ipc, inproc).
-[[nodiscard]] bool is_loopback_endpoint(std::string_view endpoint);
-// `advertised` with a host of "*" replaced by the host of `reached_by`.
-[[nodiscard]] std::string resolve_advertised(std::string_view advertised, std::string_view reached_by);
 
 }  // namespace rota::net

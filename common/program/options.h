@@ -9,6 +9,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/result.h"
+#include "common/program/config_file.h"
 
 namespace CLI {
 class App;
@@ -37,10 +38,10 @@ class Options {
   // the file it may be an array. `taker` is called after all sources are known, for the winning one only.
   struct Spec {
     CLI::App* scope = nullptr;
-    std::string name;         // without dashes
-    std::string placeholder;  // "DUR"
-    std::string help;
-    std::optional<std::string> environment;
+    std::string name{};         // without dashes
+    std::string placeholder{};  // "DUR"
+    std::string help{};
+    std::optional<std::string> environment{};
     bool repeatable = false;
     bool in_file = true;
   };
@@ -64,6 +65,10 @@ class Options {
 
  private:
   struct State;
+  [[nodiscard]] static std::string explain_extras(const std::string& message);
+  [[nodiscard]] std::optional<int> take_all();
+  [[nodiscard]] std::vector<ConfigKey> known_keys() const;
+
   std::unique_ptr<State> state_;
 };
 
