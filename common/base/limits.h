@@ -73,12 +73,38 @@ inline constexpr std::uint32_t kMaxQueueWeight = 1000;
 inline constexpr Millis kFlushInterval = 1ms;     // completions gathered by a worker wait at most this long
 inline constexpr Millis kPrefetchHorizon = 50ms;  // a worker prefetches what it will start within this time
 
+// --- worker -------------------------------------------------------------------------------------------------------------
+inline constexpr Millis kStopGrace = 5s;          // a job asked to stop has this long; then it is killed or written off
+inline constexpr Millis kHoldPatience = 1s;       // prefetched jobs that stood this long behind slow ones are handed back
+inline constexpr Millis kHelloPatience = 5s;      // no answer to a HELLO: open a new socket
+inline constexpr Millis kKillPatience = 1s;       // how long a killed worker waits for its last acknowledgements
+inline constexpr Millis kReconnectFirst = 100ms;  // doubled up to the next, with jitter: no herd after a restart
+inline constexpr Millis kReconnectMost = 5s;
+inline constexpr Millis kProgressInterval = 1s;           // progress is passed on at most this often
+inline constexpr std::size_t kFlushBatch = 512;           // gathered completions that are sent without waiting longer
+inline constexpr std::size_t kMaxUnacknowledged = 16384;  // finished jobs a worker keeps; over it it starts nothing
+inline constexpr std::int64_t kInlineRunUs = 100;         // handlers proven shorter may run on the I/O thread ...
+inline constexpr std::int64_t kInlineSliceUs = 300;       // ... which looks at its sockets again after this long
+inline constexpr std::size_t kMaxStartAhead = 512;        // short jobs queued at the handler threads beyond their number
+
 // --- clients ------------------------------------------------------------------------------------------------------------
 inline constexpr Millis kPingInterval = 5s;
-inline constexpr Millis kSilence = 15s;              // three missed pings: open a new socket
-inline constexpr Millis kDefaultTimeout = 10s;       // --timeout of a request
-inline constexpr std::size_t kMaxWaits = 4'000'000;  // jobs one client may wait for at a time
+inline constexpr Millis kSilence = 15s;             // three missed pings: open a new socket
+inline constexpr Millis kDefaultTimeout = 10s;      // --timeout of a request
+inline constexpr Millis kProbeInterval = 1s;        // an unanswered request is probed by a ping after this
+inline constexpr Millis kFirstResend = 2s;          // far above any commit, so that a slow broker gets no double load
+inline constexpr Millis kLastResend = 10s;          // the backoff of resends stops growing here
+inline constexpr Millis kGreeting = 3s;             // for a connection, then for a WELCOME: after it a new socket
+inline constexpr Millis kReopenInterval = 100ms;    // between two new sockets of one client
+inline constexpr Millis kLongestRefusalPause = 2s;  // between repetitions of what was refused for now
+inline constexpr std::size_t kClientBatch = 512;    // jobs a client gathers into one SUBMIT
+inline constexpr std::size_t kClientBatchBytes = 1 * MiB;  // and their bytes: a frame that neither side feels
+inline constexpr std::size_t kClientWindow = 64 * 512;     // submits a client has unacknowledged at most
+inline constexpr std::size_t kGetBatch = 128;              // jobs in one GET: their stderr tails fit one message
+inline constexpr std::size_t kMaxWaits = 4'000'000;        // jobs one client may wait for at a time
 inline constexpr std::size_t kMaxClients = 50'000;
+inline constexpr std::size_t kMaxWaitsTotal = 16'000'000;  // over all clients: about 64 bytes each in the broker
+inline constexpr Millis kPeerSilence = 60s;  // a client, or a peer without a session, heard no more is forgotten
 inline constexpr std::size_t kMaxWorkers = 20'000;
 inline constexpr std::size_t kMaxQueues = 65'536;  // interned names live for the process
 
@@ -87,6 +113,9 @@ inline constexpr std::size_t kMaxOutboxBytes = 64 * MiB;  // per peer; over it t
 inline constexpr std::size_t kMaxUncommittedBytes =
     256 * MiB;                                               // staged and not yet synced; over it submits get RETRY_LATER
 inline constexpr std::size_t kDefaultMemoryLimit = 1 * GiB;  // --memory-limit
+inline constexpr std::size_t kMaxParkedBytes =
+    64 * MiB;                                         // requests that wait for a look into the store; over it RETRY_LATER
+inline constexpr std::size_t kMaxLookUpIds = 65'536;  // ids of one such look: a bounded read transaction
 inline constexpr Millis kRetryLaterHint = 100ms;
 inline constexpr std::size_t kTurnMessages = 1024;  // messages drained from a socket before the other is looked at
 inline constexpr std::size_t kSliceRecords = 1000;  // records a bulk command touches in one step
@@ -109,6 +138,7 @@ static_assert(kDefaultReattach >= 2 * kDefaultLease);
 static_assert(kSilence >= 3 * kPingInterval);
 static_assert(kMaxTokensInHello >= 3 * kMaxCredit);
 static_assert(kMaxSlots <= kMaxCredit);
+static_assert(kMaxUnacknowledged + kMaxSlots + kFlushBatch <= kMaxTokensInHello);
 static_assert(kDispatchBytes <= kMaxMessageBytes);
 static_assert(kMaxElements >= kMaxBatch * 16);
 static_assert(kMaxCommandBytes + kMaxHeaderBytes < kMaxMessageBytes);
