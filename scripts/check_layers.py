@@ -15,8 +15,8 @@ LONGER = {
     "common/wire/message.h": 400,  # the protocol's messages stand in one place
 }
 
-# The parts, longest folder first, and which parts each may include beside itself. `program` is what the programs share
-# (options, logging, exit codes); libraries must not know it.
+# The parts and which others each may include. Programs stand beside the libraries they join; no library includes them.
+# `common/program` is what the programs share (options, logging, exit codes); libraries must not know it.
 LIBRARIES = ["common/base", "common/wire", "common/net", "broker/queue", "broker/store", "broker/server", "worker", "client"]
 ALLOWED = {
     "common/base": [],
@@ -26,11 +26,15 @@ ALLOWED = {
     "broker/queue": ["common/base"],
     "broker/store": ["common/base", "broker/queue"],
     "broker/server": ["common/base", "common/wire", "common/net", "broker/queue", "broker/store"],
-    "worker": ["common/base", "common/wire", "common/net"],
+    "broker/program": ["common/base", "common/net", "common/program", "broker/queue", "broker/store", "broker/server"],
+    "worker": ["common/base", "common/wire", "common/net", "worker/spawner"],
+    "worker/spawner": ["common/base"],
+    "worker/program": ["common/base", "common/wire", "common/net", "common/program", "worker", "worker/spawner"],
     "client": ["common/base", "common/wire", "common/net"],
+    "client/cli": ["common/base", "common/wire", "common/net", "common/program", "client"],
     "bench": LIBRARIES + ["common/program"],
-    "examples": LIBRARIES + ["common/program"],
-    "tests": LIBRARIES + ["common/program", "bench"],
+    "examples": LIBRARIES,
+    "tests": LIBRARIES + ["common/program", "broker/program", "worker/spawner", "worker/program", "client/cli", "bench"],
 }
 
 # What a part may take from another part where that is less than everything.
@@ -38,22 +42,22 @@ ONLY_HEADERS = {
     ("broker/store", "broker/queue"): {"broker/queue/record.h", "broker/queue/change.h"},
 }
 
-# Programs: the sources with a main(), and what only they use. They may include common/program, libraries may not.
+# A program's main() may use common/program wherever it stands.
 PROGRAM_SOURCE = re.compile(r"_main\.cc$")
-PROGRAM_FOLDERS = re.compile(r"(^|/)(program|cli|commands)/")
 
 # Headers of other projects: where each may appear (regular expressions on paths).
 ANY_TEST = r"^tests/|^bench/"
+PROGRAM_FILES = r"^common/program/|^(broker|worker)/program/|^client/cli/|_main\.cc$"
 EXTERNAL = [
     (r"^zmq(_addon)?\.h(pp)?$", r"^common/net/|^bench/|^tests/unit/net/"),
     (r"^msgpack(\.hpp|/)", r"^common/wire/[^/]*\.cc$|^tests/fuzz/"),
     (r"^lmdb\.h$", r"^broker/store/|^tests/(unit/store|conformance)/"),
     (r"^xxhash\.h$", r"^common/wire/[^/]*\.cc$|^broker/store/|^tests/unit/store/"),
     (r"^absl/", r"^broker/|^worker/|^client/"),
-    (r"^CLI/", r"^common/program/|_main\.cc$|" + PROGRAM_FOLDERS.pattern + r"|^bench/"),
+    (r"^CLI/", PROGRAM_FILES + r"|^bench/"),
     (r"^toml\+\+/", r"^common/program/"),
-    (r"^spdlog/", r"^common/program/|^broker/server/|^worker/|_main\.cc$"),
-    (r"^nlohmann/", r"^common/program/|^client/|^broker/server/|_main\.cc$|" + ANY_TEST),
+    (r"^spdlog/", PROGRAM_FILES + r"|^broker/server/|^worker/"),
+    (r"^nlohmann/", PROGRAM_FILES + "|" + ANY_TEST),
     (r"^httplib\.h$", r"^broker/server/|^tests/unit/server/"),
     (r"^prometheus/", r"^broker/server/|^tests/unit/server/"),
     (r"^asio(\.hpp|/)", r"^worker/|^client/"),
@@ -81,16 +85,12 @@ def part_of(path):
     return None
 
 
-def is_program(path):
-    return bool(PROGRAM_SOURCE.search(path) or PROGRAM_FOLDERS.search(path))
-
-
 def include_error(path, included):
     """Why `path` may not include the project's header `included`; None if it may."""
     source, target = part_of(path), part_of(included)
     if target is None:
         return f'"{included}" is in no part of the project; write other projects\' headers in <>'
-    if target == "common/program" and is_program(path):
+    if target == "common/program" and PROGRAM_SOURCE.search(path):
         return None
     if target != source and target not in ALLOWED[source]:
         allowed = ", ".join(ALLOWED[source]) or "nothing else"
