@@ -38,6 +38,10 @@ class Decoder {
 // Appends the frame of `message` to `out`. The message must keep the rules that decode() checks.
 void encode(const Message& message, std::string& out);
 
+[[nodiscard]] MessageType type_of(const Body& body);
+// "SUBMIT", as docs/protocol.md spells it; "RESERVED" for a number without a message.
+[[nodiscard]] std::string_view message_name(MessageType type);
+
 // The stored forms. encode_* appends to `out`; decode_* gives views into `bytes`.
 void encode_spec(const Spec& spec, std::string& out);
 [[nodiscard]] Result<Spec> decode_spec(std::string_view bytes);
