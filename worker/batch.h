@@ -15,7 +15,6 @@ struct Batch {
   std::string frame;
   wire::Dispatch dispatch;
   std::vector<std::uint32_t> types;  // of each shared part: index into the core's types, or kNoType
-  std::uint32_t live = 0;            // jobs that still need it; counted by the core
 
   static constexpr std::uint32_t kNoType = UINT32_MAX;
 };

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "common/base/job_state.h"
 
@@ -21,6 +22,12 @@ struct Outcome {
   [[nodiscard]] static Outcome success(std::string result = {}) {
     Outcome outcome;
     outcome.result = std::move(result);
+    return outcome;
+  }
+  // Nothing but the way it ended.
+  [[nodiscard]] static Outcome ended(AttemptEnd end) {
+    Outcome outcome;
+    outcome.end = end;
     return outcome;
   }
   // Run again while retries are left.

@@ -32,7 +32,9 @@ void Pace::still_running(std::int64_t us) {
   if (static_cast<double>(us) > mean_us_) mean_us_ = static_cast<double>(us);
 }
 
-bool Pace::is_short() const { return runs_ >= kProof && very_slow_share_ < kNearlyAlways && mean_us_ < static_cast<double>(kFlushUs); }
+bool Pace::is_short() const {
+  return runs_ >= kProof && very_slow_share_ < kNearlyAlways && mean_us_ < static_cast<double>(kFlushUs);
+}
 
 bool Pace::is_tiny() const {
   return runs_ >= kProof && slow_share_ < kNearlyAlways && mean_us_ < static_cast<double>(limits::kInlineRunUs);
@@ -40,7 +42,8 @@ bool Pace::is_tiny() const {
 
 std::uint32_t Pace::prefetch(std::uint32_t slots) const {
   if (runs_ == 0) return 0;
-  const std::uint64_t each = static_cast<std::uint64_t>(kHorizonUs) / static_cast<std::uint64_t>(std::max<std::int64_t>(mean_us(), 1));
+  const std::uint64_t each =
+      static_cast<std::uint64_t>(kHorizonUs) / static_cast<std::uint64_t>(std::max<std::int64_t>(mean_us(), 1));
   const std::uint64_t within = std::min<std::uint64_t>(each * slots, limits::kMaxCredit);
   // A single short run proves little: the prefetch grows with the number of runs, which doubles it each round.
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(within, runs_ * 2));
@@ -48,7 +51,8 @@ std::uint32_t Pace::prefetch(std::uint32_t slots) const {
 
 std::uint32_t Pace::ahead(std::uint32_t slots) const {
   if (!is_short()) return 0;
-  const std::uint64_t each = static_cast<std::uint64_t>(kAheadUs) / static_cast<std::uint64_t>(std::max<std::int64_t>(mean_us(), 1));
+  const std::uint64_t each =
+      static_cast<std::uint64_t>(kAheadUs) / static_cast<std::uint64_t>(std::max<std::int64_t>(mean_us(), 1));
   return static_cast<std::uint32_t>(std::min<std::uint64_t>((each + 1) * slots, limits::kMaxStartAhead));
 }
 
