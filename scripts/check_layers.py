@@ -89,7 +89,7 @@ def include_error(path, included):
     """Why `path` may not include the project's header `included`; None if it may."""
     source, target = part_of(path), part_of(included)
     if target is None:
-        return f'"{included}" is in no part of the project; write other projects\' headers in <>'
+        return f'"{included}" is in no part of the project'
     if target == "common/program" and PROGRAM_SOURCE.search(path):
         return None
     if target != source and target not in ALLOWED[source]:
@@ -170,7 +170,8 @@ def findings(files):
         if path.endswith(".h") and not text.lstrip().startswith("#pragma once"):
             out.append(f"{path}: a header begins with #pragma once")
         for bracket, included in INCLUDE.findall(text):
-            if bracket == "<":
+            other_project = part_of(included) is None and any(re.search(pattern, included) for pattern, _ in EXTERNAL)
+            if bracket == "<" or other_project:
                 error = external_error(path, included)
             else:
                 error = include_error(path, included)
