@@ -1,0 +1,49 @@
+#pragma once
+
+#include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
+
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "client/connection.h"
+#include "client/job.h"
+
+namespace rota::client {
+
+using IdSet = absl::flat_hash_set<JobId, std::hash<Uuid>>;
+using FinalSink = std::function<void(const FinishedJob&)>;
+
+// The jobs whose end is awaited. Each is reported once, however often and by whatever way the broker tells it.
+class WatchList {
+ public:
+  explicit WatchList(Connection& connection) : connection_(connection) {}
+
+  // The broker will tell by itself: these go out in a SUBMIT with `notify`. `sink` must outlive the watch.
+  void expect(std::span<const JobId> ids, const FinalSink* sink);
+  // Asks for them with WAIT, now and after every new session. An id that is watched already gets this sink instead.
+  void ask(std::span<const JobId> ids, bool with_result, const FinalSink* sink);
+  void forget(const JobId& id);
+  // Forgets all that would go to this sink.
+  void forget_all(const FinalSink* sink);
+  [[nodiscard]] const FinalSink* sink_of(const JobId& id) const;
+
+  void on_notify(const wire::Notify& notify);
+  // A new session: asks for all again but those in `submitting`, which the repeated SUBMITs announce.
+  void resume(const IdSet& submitting);
+  [[nodiscard]] std::size_t size() const { return watched_.size(); }
+
+ private:
+  struct Watched {
+    const FinalSink* sink = nullptr;
+    bool with_result = false;
+  };
+  void send_waits(std::span<const JobId> ids, bool with_result);
+  void refresh() { connection_.expect_notices(!watched_.empty()); }
+
+  Connection& connection_;
+  absl::flat_hash_map<JobId, Watched, std::hash<Uuid>> watched_;
+};
+
+}  // namespace rota::client
