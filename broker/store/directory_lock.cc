@@ -1,0 +1,72 @@
+#include "broker/store/directory_lock.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace rota::store {
+namespace {
+
+namespace fs = std::filesystem;
+
+Status make_directory(const std::string& directory) {
+  std::error_code ec;
+  if (fs::is_directory(directory, ec)) return {};
+  if (fs::exists(directory, ec)) {
+    return Error{Code::forbidden, directory + " is not a directory; name one with --data"};
+  }
+  const bool made = fs::create_directories(directory, ec);
+  if (ec) {
+    return Error{Code::forbidden,
+                 "cannot make the directory " + directory + ": " + ec.message() + "; make it, or name another with --data"};
+  }
+  if (made) fs::permissions(directory, fs::perms::owner_all, ec);
+  return {};
+}
+
+std::string read_pid(int fd) {
+  char text[32];
+  const ssize_t size = ::pread(fd, text, sizeof text, 0);
+  std::string_view pid(text, size > 0 ? static_cast<std::size_t>(size) : 0);
+  pid = pid.substr(0, pid.find_first_not_of("0123456789"));
+  return pid.empty() ? "unknown" : std::string(pid);
+}
+
+}  // namespace
+
+Result<DirectoryLock> DirectoryLock::take(const std::string& directory) {
+  if (const Status made = make_directory(directory); !made) return made.error();
+  const std::string path = directory + "/broker.lock";
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) {
+    return Error{Code::forbidden, directory + " cannot be written: " + std::strerror(errno) +
+                                      "; give the broker's user the rights, or name another directory with --data"};
+  }
+  DirectoryLock lock(fd);
+  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    const int why = errno;
+    if (why != EWOULDBLOCK) return Error{Code::forbidden, "cannot lock " + path + ": " + std::strerror(why)};
+    return Error{Code::retry_later, directory + " is in use by the broker with pid " + read_pid(fd) +
+                                        "; stop it, or name another directory with --data"};
+  }
+  // The pid only serves the message of a second broker: on a full disk the broker must start without it.
+  const std::string pid = std::to_string(::getpid()) + "\n";
+  if (::pwrite(fd, pid.data(), pid.size(), 0) == static_cast<ssize_t>(pid.size())) {
+    [[maybe_unused]] const int cut = ::ftruncate(fd, static_cast<off_t>(pid.size()));
+  }
+  return lock;
+}
+
+DirectoryLock::~DirectoryLock() {
+  if (fd_ >= 0) ::close(fd_);
+}
+DirectoryLock::DirectoryLock(DirectoryLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
+}  // namespace rota::store

@@ -1,0 +1,147 @@
+#include "broker/store/lmdb_meta.h"
+
+#include "broker/store/fields.h"
+
+namespace rota::store::lmdb {
+namespace {
+
+constexpr std::string_view kFormatKey = "format";
+constexpr std::string_view kBrokerKey = "broker";
+constexpr std::string_view kNumbersKey = "numbers";
+constexpr std::string_view kPausedPrefix = "paused/";
+
+Status write(const Env& env, const Txn& txn, std::string_view key, std::string_view payload) {
+  const auto cursor = env.cursor(txn, Table::meta);
+  if (!cursor) return cursor.error();
+  const int rc = put(*cursor, Table::meta, key, {payload}, 0);
+  if (rc != 0) return env.failure("write " + record_name(Table::meta, key), rc);
+  return {};
+}
+
+Status check_format(const Env& env, const Txn& txn) {
+  const auto payload = get(env, txn, Table::meta, kFormatKey);
+  if (!payload) return payload.error();
+  if (!*payload) return env.damaged(Table::meta, kFormatKey);
+  FieldReader read(**payload);
+  const std::uint64_t format = read.varint();
+  if (!read.ok() || format == 0) return env.damaged(Table::meta, kFormatKey);
+  if (format > kFormat) {
+    return Error{Code::version, env.directory() + " holds format " + std::to_string(format) + ", this broker reads up to " +
+                                    std::to_string(kFormat) + "; use a newer rota-broker"};
+  }
+  return {};
+}
+
+Status fill(const Env& env, const Txn& txn) {
+  std::string payload;
+  FieldWriter(payload).varint(kFormat);
+  if (Status status = write(env, txn, kFormatKey, payload); !status) return status;
+  payload.clear();
+  FieldWriter(payload).uuid(random_uuid());
+  if (Status status = write(env, txn, kBrokerKey, payload); !status) return status;
+  return write_numbers(env, txn, {});
+}
+
+// Tables of a store exist already: its format decides before anything is written.
+Result<bool> is_new(Env& env) {
+  auto txn = env.begin_read();
+  if (!txn) return txn.error();
+  MDB_dbi meta = 0;
+  const int rc = ::mdb_dbi_open(txn->get(), std::string(table_name(Table::meta)).c_str(), 0, &meta);
+  if (rc == MDB_NOTFOUND) return true;
+  if (rc != 0) return env.failure("open table meta", rc);
+  env.use_table(Table::meta, meta);
+  const Status status = check_format(env, *txn);
+  // Committed, not aborted: that is what keeps the table's handle.
+  if (const int kept = txn->commit(); kept != 0) return env.failure("open table meta", kept);
+  if (!status) return status.error();
+  return false;
+}
+
+}  // namespace
+
+void append_numbers(std::string& out, const Numbers& numbers) {
+  FieldWriter write_field(out);
+  write_field.varint(numbers.epoch);
+  write_field.varint(numbers.next_sequence);
+  write_field.varint(numbers.next_dispatch);
+  write_field.varint(numbers.next_finish);
+  write_field.varint(numbers.next_shared);
+  write_field.wall(numbers.id_clock);
+}
+
+bool decode_numbers(std::string_view payload, Numbers& numbers) {
+  FieldReader read(payload);
+  numbers.epoch = read.varint();
+  numbers.next_sequence = read.varint();
+  numbers.next_dispatch = read.varint();
+  numbers.next_finish = read.varint();
+  numbers.next_shared = read.varint();
+  numbers.id_clock = read.wall();
+  return read.ok();
+}
+
+Status prepare_tables(Env& env) {
+  const auto fresh = is_new(env);
+  if (!fresh) return fresh.error();
+  auto txn = env.begin_write();
+  if (!txn) return txn.error();
+  if (Status status = env.open_tables(*txn); !status) return status;
+  if (*fresh) {
+    if (Status status = fill(env, *txn); !status) return status;
+  }
+  const int rc = txn->commit();
+  if (rc != 0) return env.failure("write", rc);
+  return {};
+}
+
+Result<Uuid> read_broker_id(const Env& env, const Txn& txn) {
+  const auto payload = get(env, txn, Table::meta, kBrokerKey);
+  if (!payload) return payload.error();
+  if (!*payload) return env.damaged(Table::meta, kBrokerKey);
+  FieldReader read(**payload);
+  const Uuid id = read.uuid();
+  if (!read.ok()) return env.damaged(Table::meta, kBrokerKey);
+  return id;
+}
+
+Result<Numbers> read_numbers(const Env& env, const Txn& txn) {
+  const auto payload = get(env, txn, Table::meta, kNumbersKey);
+  if (!payload) return payload.error();
+  Numbers numbers;
+  if (!*payload || !decode_numbers(**payload, numbers)) return env.damaged(Table::meta, kNumbersKey);
+  return numbers;
+}
+
+Status write_numbers(const Env& env, const Txn& txn, const Numbers& numbers) {
+  std::string payload;
+  append_numbers(payload, numbers);
+  return write(env, txn, kNumbersKey, payload);
+}
+
+Status write_pause(const Env& env, const Txn& txn, std::string_view queue, bool paused) {
+  const std::string key = std::string(kPausedPrefix).append(queue);
+  if (paused) return write(env, txn, key, {});
+  const auto cursor = env.cursor(txn, Table::meta);
+  if (!cursor) return cursor.error();
+  if (const int rc = erase(*cursor, key); rc != 0) return env.failure("delete " + record_name(Table::meta, key), rc);
+  return {};
+}
+
+Status read_pauses(const Env& env, const Txn& txn, const std::function<void(std::string_view)>& sink) {
+  const auto cursor = env.cursor(txn, Table::meta);
+  if (!cursor) return cursor.error();
+  MDB_val key = to_val(kPausedPrefix);
+  MDB_val value{};
+  int rc = ::mdb_cursor_get(cursor->get(), &key, &value, MDB_SET_RANGE);
+  for (; rc == 0; rc = ::mdb_cursor_get(cursor->get(), &key, &value, MDB_NEXT)) {
+    const std::string_view name = to_view(key);
+    if (!name.starts_with(kPausedPrefix)) return {};
+    if (!open_record(Table::meta, name, to_view(value))) return env.damaged(Table::meta, name);
+    sink(name.substr(kPausedPrefix.size()));
+  }
+  if (rc != MDB_NOTFOUND) return env.failure("read meta", rc);
+  return {};
+}
+
+}  // namespace rota::store::lmdb

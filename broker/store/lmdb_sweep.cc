@@ -1,0 +1,387 @@
+#include <algorithm>
+
+#include "broker/store/lmdb_store.h"
+#include "broker/store/lmdb_uses.h"
+
+namespace rota::store::lmdb {
+namespace {
+
+// One slice of work: a transaction of a few milliseconds, so that commits wait no longer for it.
+constexpr std::size_t kSliceJobs = 2048;
+constexpr std::size_t kSliceBytes = 8 * limits::MiB;
+// Finished jobs are filed when a slice is full, or this long after the last time.
+constexpr Millis kSweepInterval{1000};
+
+struct Slot {
+  std::size_t offset = 0;
+  std::size_t size = 0;
+};
+struct Ended {
+  std::uint64_t finish = 0;
+  queue::Sequence sequence = 0;
+  std::uint64_t lease = 0;
+  JobId id;
+  Wall forget_at;
+  bool files = false;  // goes to `finished`; else its records just go
+  Slot outcome;        // payloads in the scratch arena
+  Slot job;
+  std::size_t job_apart = 0;
+};
+
+}  // namespace
+
+// One transaction of maintenance. Each table is walked once, in key order.
+class LmdbStore::Sweeper {
+ public:
+  Sweeper(LmdbStore& store, const Txn& txn, Wall now)
+      : store_(store), env_(*store.env_), txn_(txn), now_(now), uses_(env_) {}
+
+  // Moves a slice of ended jobs out of the tables of live ones.
+  Status file_ended(MaintainInfo& info) {
+    if (Status s = read_ended(); !s) return s;
+    if (ended_.empty()) return {};
+    if (Status s = take_bodies(); !s) return s;
+    if (Status s = erase_states_and_leases(); !s) return s;
+    if (Status s = write_finished(); !s) return s;
+    std::sort(ended_.begin(), ended_.end(), [](const Ended& a, const Ended& b) { return a.finish < b.finish; });
+    std::vector<std::uint64_t> numbers;
+    for (const Ended& job : ended_) {
+      numbers.push_back(job.finish);
+      if (!job.id.is_nil()) filed_.push_back({job.id, job.finish});
+    }
+    info.swept += ended_.size();
+    return erase_numbers(Table::outcomes, numbers);
+  }
+
+  // Deletes a slice of finished jobs whose time is over.
+  Status forget_due(MaintainInfo& info) {
+    std::vector<ForgetEntry> due;
+    bool more = false;
+    const auto take = [&](const ForgetEntry& entry) {
+      if (now_ < entry.forget_at) return false;
+      more = due.size() >= kSliceJobs;
+      if (!more) due.push_back(entry);
+      return !more;
+    };
+    if (Status s = walk_forget({}, take); !s) return s;
+    info.forgotten += due.size();
+    info.more = info.more || more;
+    return erase_finished(due);
+  }
+
+  // Brings `finished` a slice closer to --finished-limit: reports go first, then whole records, earliest forget_at first;
+  // never one whose end is within the dedup window.
+  Status enforce_limit(MaintainInfo& info) {
+    const std::uint64_t bytes = finished_bytes();
+    if (bytes <= store_.options_.finished_limit) return {};
+    bool stripped = false;
+    if (Status s = strip_reports(stripped); !s) return s;
+    if (stripped) {
+      info.more = true;
+      return {};
+    }
+    return drop_records(bytes - store_.options_.finished_limit, info);
+  }
+
+  Status finish() { return uses_.apply(txn_); }
+  [[nodiscard]] const std::vector<UnsweptIndex::Change>& filed() const { return filed_; }
+  [[nodiscard]] std::size_t ended() const { return ended_.size(); }
+  [[nodiscard]] Result<std::optional<Wall>> first_forget() {
+    std::optional<Wall> first;
+    if (Status s = walk_forget({},
+                               [&](const ForgetEntry& entry) {
+                                 first = entry.forget_at;
+                                 return false;
+                               });
+        !s) {
+      return s.error();
+    }
+    return first;
+  }
+
+ private:
+  [[nodiscard]] std::uint64_t finished_bytes() const {
+    return env_.table_bytes(txn_, Table::finished) + env_.table_bytes(txn_, Table::forget);
+  }
+
+  Slot keep(std::string_view bytes) {
+    scratch_.append(bytes);
+    return {scratch_.size() - bytes.size(), bytes.size()};
+  }
+  [[nodiscard]] std::string_view kept(Slot slot) const { return {scratch_.data() + slot.offset, slot.size}; }
+
+  // The first outcomes, up to a slice. Everything needed is copied: writing moves pages.
+  Status read_ended() {
+    const auto cursor = env_.cursor(txn_, Table::outcomes);
+    if (!cursor) return cursor.error();
+    MDB_val key{};
+    MDB_val value{};
+    int rc = 0;
+    while (ended_.size() < kSliceJobs && scratch_.size() < kSliceBytes &&
+           (rc = ::mdb_cursor_get(cursor->get(), &key, &value, MDB_NEXT)) == 0) {
+      const auto number = key_number(to_view(key));
+      const auto payload = open_record(Table::outcomes, to_view(key), to_view(value));
+      StoredEnd end;
+      if (!number || !payload || !decode_end(*payload, end)) return env_.damaged(Table::outcomes, to_view(key));
+      Ended job;
+      job.finish = *number;
+      job.sequence = end.outcome.sequence;
+      job.lease = end.lease;
+      if (end.kind == EndKind::outcome) {
+        job.id = end.outcome.id;
+        job.forget_at = end.outcome.forget_at;
+        job.files = now_ < job.forget_at;
+        if (job.files) job.outcome = keep(*payload);
+      }
+      ended_.push_back(job);
+    }
+    if (rc != 0 && rc != MDB_NOTFOUND) return env_.failure("read outcomes", rc);
+    std::sort(ended_.begin(), ended_.end(), [](const Ended& a, const Ended& b) { return a.sequence < b.sequence; });
+    return {};
+  }
+
+  Status take_bodies() {
+    const auto cursor = env_.cursor(txn_, Table::bodies);
+    if (!cursor) return cursor.error();
+    for (std::size_t i = 0; i < ended_.size(); ++i) {
+      Ended& job = ended_[i];
+      const NumberKey number = number_key(job.sequence);
+      MDB_val key = to_val(view(number));
+      MDB_val value{};
+      int rc = ::mdb_cursor_get(cursor->get(), &key, &value, MDB_SET_KEY);
+      if (rc == MDB_NOTFOUND && !job.files) continue;  // forgotten twice
+      if (rc != 0 && rc != MDB_NOTFOUND) return env_.failure("read bodies", rc);
+      StoredJob stored;
+      // A large body is checked too: a damaged one must not be given a new place.
+      if (rc != 0 || !open_job(view(number), to_view(value), job.files, stored)) {
+        return env_.damaged(Table::bodies, view(number));
+      }
+      if (job.files) {
+        const std::string_view payload = to_view(value).substr(kChecksumSize);
+        job.job_apart = payload.size() - checked_size(payload, stored);
+        job.job = keep(payload);
+      } else {
+        uses_.remove(stored.shared_number);
+      }
+      rc = ::mdb_cursor_del(cursor->get(), 0);
+      if (rc != 0) return env_.failure("delete from bodies", rc);
+    }
+    return {};
+  }
+
+  Status erase_numbers(Table table, const std::vector<std::uint64_t>& numbers) {
+    const auto cursor = env_.cursor(txn_, table);
+    if (!cursor) return cursor.error();
+    for (const std::uint64_t number : numbers) {
+      if (const int rc = erase(*cursor, view(number_key(number))); rc != 0) {
+        return env_.failure("delete from " + std::string(table_name(table)), rc);
+      }
+    }
+    return {};
+  }
+
+  Status erase_states_and_leases() {
+    std::vector<std::uint64_t> numbers;
+    for (const Ended& job : ended_) numbers.push_back(job.sequence);
+    if (env_.entries(txn_, Table::state) != 0) {
+      if (Status s = erase_numbers(Table::state, numbers); !s) return s;
+    }
+    numbers.clear();
+    for (const Ended& job : ended_) {
+      if (job.lease != 0) numbers.push_back(job.lease);
+    }
+    std::sort(numbers.begin(), numbers.end());
+    return erase_numbers(Table::leases, numbers);
+  }
+
+  Status write_finished() {
+    std::vector<const Ended*> filing;
+    for (const Ended& job : ended_) {
+      if (job.files) filing.push_back(&job);
+    }
+    std::sort(filing.begin(), filing.end(), [](const Ended* a, const Ended* b) { return a->id < b->id; });
+    const auto finished = env_.cursor(txn_, Table::finished);
+    if (!finished) return finished.error();
+    std::string head;
+    for (const Ended* job : filing) {
+      head.clear();
+      append_finished(head, kept(job->outcome), {});
+      const int rc = append(*finished, Table::finished, view(job->id), {head, kept(job->job)}, job->job_apart);
+      if (rc != 0) return env_.failure("write " + record_name(Table::finished, view(job->id)), rc);
+    }
+    std::vector<ForgetKey> keys;
+    for (const Ended* job : filing) keys.push_back(forget_key(job->forget_at, job->id));
+    std::sort(keys.begin(), keys.end(), [](const ForgetKey& a, const ForgetKey& b) {
+      return std::string_view(a.data(), a.size()) < std::string_view(b.data(), b.size());
+    });
+    const auto forget = env_.cursor(txn_, Table::forget);
+    if (!forget) return forget.error();
+    for (const ForgetKey& key : keys) {
+      if (const int rc = append(*forget, Table::forget, {key.data(), key.size()}, {}); rc != 0) {
+        return env_.failure("write forget", rc);
+      }
+    }
+    return {};
+  }
+
+  // Calls `visit` for the entries of `forget` above `from`, in order, until it returns false.
+  template <typename Visit>
+  Status walk_forget(std::string_view from, Visit visit) {
+    const auto cursor = env_.cursor(txn_, Table::forget);
+    if (!cursor) return cursor.error();
+    MDB_val key = to_val(from);
+    MDB_val value{};
+    int rc = ::mdb_cursor_get(cursor->get(), &key, &value, from.empty() ? MDB_FIRST : MDB_SET_RANGE);
+    for (; rc == 0; rc = ::mdb_cursor_get(cursor->get(), &key, &value, MDB_NEXT)) {
+      if (to_view(key) == from) continue;
+      const auto entry = decode_forget_key(to_view(key));
+      if (!entry || !open_record(Table::forget, to_view(key), to_view(value))) {
+        return env_.damaged(Table::forget, to_view(key));
+      }
+      if (!visit(*entry)) return {};
+    }
+    if (rc != MDB_NOTFOUND) return env_.failure("read forget", rc);
+    return {};
+  }
+
+  Status erase_finished(std::vector<ForgetEntry>& entries) {
+    if (entries.empty()) return {};
+    const auto forget = env_.cursor(txn_, Table::forget);
+    if (!forget) return forget.error();
+    for (const ForgetEntry& entry : entries) {
+      const ForgetKey key = forget_key(entry.forget_at, entry.id);
+      if (const int rc = erase(*forget, {key.data(), key.size()}); rc != 0) return env_.failure("delete from forget", rc);
+    }
+    std::sort(entries.begin(), entries.end(), [](const ForgetEntry& a, const ForgetEntry& b) { return a.id < b.id; });
+    const auto finished = env_.cursor(txn_, Table::finished);
+    if (!finished) return finished.error();
+    for (const ForgetEntry& entry : entries) {
+      MDB_val key = to_val(view(entry.id));
+      MDB_val value{};
+      int rc = ::mdb_cursor_get(finished->get(), &key, &value, MDB_SET_KEY);
+      StoredFinished job;
+      if (rc != 0 || !open_finished(view(entry.id), to_view(value), false, job)) {
+        return env_.damaged(Table::finished, view(entry.id));
+      }
+      uses_.remove(job.stored.shared_number);
+      rc = ::mdb_cursor_del(finished->get(), 0);
+      if (rc != 0) return env_.failure("delete from finished", rc);
+    }
+    return {};
+  }
+
+  // Rewrites a slice of records without their reports; goes on where the last call ended.
+  Status strip_reports(bool& stripped) {
+    std::vector<ForgetEntry> slice;
+    if (Status s = walk_forget(store_.strip_from_,
+                               [&](const ForgetEntry& entry) {
+                                 slice.push_back(entry);
+                                 return slice.size() < kSliceJobs;
+                               });
+        !s) {
+      return s;
+    }
+    const auto cursor = env_.cursor(txn_, Table::finished);
+    if (!cursor) return cursor.error();
+    std::string payload;
+    for (const ForgetEntry& entry : slice) {
+      const ForgetKey done = forget_key(entry.forget_at, entry.id);
+      store_.strip_from_.assign(done.data(), done.size());
+      MDB_val key = to_val(view(entry.id));
+      MDB_val value{};
+      int rc = ::mdb_cursor_get(cursor->get(), &key, &value, MDB_SET_KEY);
+      StoredFinished job;
+      if (rc != 0 || !open_finished(view(entry.id), to_view(value), false, job)) {
+        return env_.damaged(Table::finished, view(entry.id));
+      }
+      if (job.end.outcome.report.empty()) continue;
+      std::string outcome(job.outcome_payload.substr(0, job.outcome_payload.size() - job.end.outcome.report.size()));
+      payload.clear();
+      append_finished(payload, outcome, job.job_payload);
+      const std::size_t apart = job.job_payload.size() - checked_size(job.job_payload, job.stored);
+      rc = put(*cursor, Table::finished, view(entry.id), {payload}, 0, apart);
+      if (rc != 0) return env_.failure("write finished", rc);
+      stripped = true;
+    }
+    if (!slice.empty()) stripped = true;  // the end of the table is not reached yet
+    return {};
+  }
+
+  Status drop_records(std::uint64_t excess, MaintainInfo& info) {
+    std::vector<ForgetEntry> oldest;
+    if (Status s = walk_forget({},
+                               [&](const ForgetEntry& entry) {
+                                 oldest.push_back(entry);
+                                 return oldest.size() < kSliceJobs;
+                               });
+        !s) {
+      return s;
+    }
+    std::vector<ForgetEntry> dropped;
+    std::uint64_t bytes = 0;
+    for (const ForgetEntry& entry : oldest) {
+      MDB_val key = to_val(view(entry.id));
+      MDB_val value{};
+      const int rc = ::mdb_get(txn_.get(), env_.table(Table::finished), &key, &value);
+      StoredFinished job;
+      if (rc != 0 || !open_finished(view(entry.id), to_view(value), false, job)) {
+        return env_.damaged(Table::finished, view(entry.id));
+      }
+      if (now_ < job.end.outcome.finished_at + store_.options_.dedup_window) continue;
+      dropped.push_back(entry);
+      bytes += value.mv_size;
+      if (bytes >= excess) break;
+    }
+    info.forgotten_early += dropped.size();
+    info.more = info.more || !dropped.empty();
+    return erase_finished(dropped);
+  }
+
+  LmdbStore& store_;
+  const Env& env_;
+  const Txn& txn_;
+  const Wall now_;
+  SharedUses uses_;
+  std::string scratch_;
+  std::vector<Ended> ended_;
+  std::vector<UnsweptIndex::Change> filed_;
+};
+
+Status LmdbStore::sweep(Wall now, MaintainInfo& info) {
+  auto txn = env_->begin_write();
+  if (!txn) return txn.error();
+  Sweeper sweeper(*this, *txn, now);
+  if (Status s = sweeper.file_ended(info); !s) return s;
+  if (Status s = sweeper.forget_due(info); !s) return s;
+  if (Status s = sweeper.enforce_limit(info); !s) return s;
+  if (Status s = sweeper.finish(); !s) return s;
+  const auto first = sweeper.first_forget();
+  if (!first) return first.error();
+  unswept_count_ -= sweeper.ended();
+  note_finished(*txn);
+  if (const int rc = txn->commit(); rc != 0) return env_->failure("sync maintenance", rc);
+  unswept_.filed(sweeper.filed());
+  next_forget_ = *first;
+  last_sweep_ = now;
+  space_.note_commit();
+  info.more = info.more || unswept_count_ >= kSliceJobs;
+  return {};
+}
+
+Result<MaintainInfo> LmdbStore::maintain(Wall now) {
+  MaintainInfo info;
+  if (failed_) return *failed_;
+  const bool waited = now < last_sweep_ || last_sweep_ + kSweepInterval <= now;
+  const bool forget_is_due = next_forget_ && *next_forget_ <= now;
+  const bool over_limit = finished_bytes_ > options_.finished_limit;
+  if (unswept_count_ >= kSliceJobs || (waited && (unswept_count_ > 0 || forget_is_due || over_limit))) {
+    if (Status s = sweep(now, info); !s) {
+      failed_ = s.error();
+      return s.error();
+    }
+  }
+  if (Status s = space_.allocate(); !s) return s.error();
+  return info;
+}
+
+}  // namespace rota::store::lmdb

@@ -1,0 +1,261 @@
+#include <algorithm>
+#include <deque>
+#include <mutex>
+#include <shared_mutex>
+
+#include "absl/container/btree_set.h"
+#include "absl/container/flat_hash_map.h"
+#include "broker/store/staged_batch.h"
+#include "broker/store/store.h"
+#include "common/base/check.h"
+#include "common/base/units.h"
+
+namespace rota::store {
+namespace {
+
+// What a job costs beside its bytes: its entries in the tables below.
+constexpr std::uint64_t kJobOverhead = 160;
+
+// An accepted job, encoded as it was staged.
+struct KeptJob {
+  std::shared_ptr<const std::string> shared;
+  std::string fields;
+  JobId id;
+  std::uint8_t flags = 0;
+
+  [[nodiscard]] std::uint64_t bytes() const { return fields.size() + kJobOverhead; }
+};
+struct KeptFinished {
+  KeptJob job;
+  std::string outcome;
+  Wall forget_at;
+  std::uint64_t number = 0;  // order of ending
+
+  [[nodiscard]] std::uint64_t bytes() const { return job.bytes() + outcome.size(); }
+};
+
+class MemoryStore final : public Store {
+ public:
+  MemoryStore(const StoreOptions& options, std::uint64_t memory_limit)
+      : options_(options), memory_limit_(memory_limit), broker_id_(random_uuid()) {}
+
+  Result<Opened> load(LoadSink&) override {
+    Opened opened;
+    opened.broker_id = broker_id_;
+    return opened;
+  }
+
+  std::unique_ptr<Batch> new_batch() override { return std::make_unique<StagedBatch>(pool_, false); }
+
+  Result<CommitInfo> commit(Batch& batch) override {
+    auto& staged = dynamic_cast<StagedBatch&>(batch);
+    const BatchBuffers& buffers = staged.buffers();
+    CommitInfo info;
+    info.bytes = buffers.arena.size();
+    const std::unique_lock lock(mutex_);
+    add_jobs(buffers, info);
+    for (const StagedEnd& end : buffers.ends) apply(end, buffers);
+    while (live_bytes_ + finished_bytes_ > memory_limit_ && !by_end_.empty()) drop_oldest();
+    return info;
+  }
+
+  Status bodies(std::span<const queue::Sequence> sequences,
+                const std::function<void(std::size_t, const Batch::Body&)>& sink) override {
+    const std::shared_lock lock(mutex_);
+    for (std::size_t i = 0; i < sequences.size(); ++i) {
+      const auto it = live_.find(sequences[i]);
+      if (it == live_.end()) continue;
+      StoredJob stored;
+      queue::SharedRecord shared;
+      decode(it->second, stored, shared);
+      sink(i, Batch::Body{shared.queue, shared.type, shared.spec, stored.job.body, shared.policy});
+    }
+    return {};
+  }
+
+  Status find(std::span<const JobId> ids, const FinishedQuery& query,
+              const std::function<void(std::size_t, const queue::FinishedJob&)>& sink) override {
+    const std::shared_lock lock(mutex_);
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      const auto it = finished_.find(ids[i]);
+      if (it == finished_.end()) continue;
+      StoredJob stored;
+      StoredEnd end;
+      queue::SharedRecord shared;
+      decode(it->second.job, stored, shared);
+      ROTA_CHECK(decode_end(it->second.outcome, end));
+      queue::FinishedJob job{stored.job, end.outcome};
+      job.job.sequence = end.outcome.sequence;
+      job.job.shared = &shared;
+      if (!query.with_body) {
+        shared.spec = {};
+        job.job.body = {};
+      }
+      sink(i, job);
+    }
+    return {};
+  }
+
+  Result<MaintainInfo> maintain(Wall now) override {
+    MaintainInfo info;
+    const std::unique_lock lock(mutex_);
+    while (!by_forget_.empty() && by_forget_.begin()->first <= now) {
+      if (info.forgotten == limits::kSliceRecords) {
+        info.more = true;
+        break;
+      }
+      take_finished(by_forget_.begin()->second);
+      ++info.forgotten;
+    }
+    while (finished_bytes_ > options_.finished_limit && !by_end_.empty()) drop_oldest();
+    info.forgotten_early = dropped_;
+    dropped_ = 0;
+    return info;
+  }
+
+  Usage usage() const override {
+    const std::shared_lock lock(mutex_);
+    Usage usage;
+    usage.file_bytes = 0;
+    usage.used_bytes = live_bytes_ + finished_bytes_;
+    usage.finished_bytes = finished_bytes_;
+    usage.finished_jobs = finished_.size();
+    const std::uint64_t live = live_bytes_ + pool_->staged_bytes.load(std::memory_order_relaxed);
+    usage.accepts_submits = live < memory_limit_;
+    if (!usage.accepts_submits) {
+      usage.why_not = "jobs held in memory take " + format_size(live) + " of --memory-limit " + format_size(memory_limit_) +
+                      "; new ones are taken again when some have ended";
+    }
+    return usage;
+  }
+
+ private:
+  static void decode(const KeptJob& kept, StoredJob& stored, queue::SharedRecord& shared) {
+    ROTA_CHECK(decode_job_fields(kept.fields, kept.flags, stored));
+    ROTA_CHECK(decode_shared(*kept.shared, shared));
+  }
+
+  void add_jobs(const BatchBuffers& buffers, CommitInfo& info) {
+    std::vector<std::shared_ptr<const std::string>> shared(buffers.shared.size());
+    for (const StagedJob& job : buffers.jobs) {
+      if (job.dropped) continue;
+      auto& part = shared[job.shared];
+      if (part == nullptr) part = kept_shared(buffers.at(buffers.shared[job.shared].payload));
+      KeptJob kept{part, std::string(buffers.at(job.fields)), job.id, job.flags};
+      live_bytes_ += kept.bytes();
+      ROTA_CHECK(live_.try_emplace(job.sequence, std::move(kept)).second);
+      ++info.jobs;
+    }
+  }
+
+  // Batches mostly bring the same shared part again and again.
+  std::shared_ptr<const std::string> kept_shared(std::string_view payload) {
+    if (last_shared_ == nullptr || *last_shared_ != payload) last_shared_ = std::make_shared<const std::string>(payload);
+    return last_shared_;
+  }
+
+  void apply(const StagedEnd& end, const BatchBuffers& buffers) {
+    switch (end.kind) {
+      case StagedEnd::Kind::outcome:
+        return finish(end, buffers.at(end.payload));
+      case StagedEnd::Kind::deletion:
+        return erase_live(end.sequence);
+      case StagedEnd::Kind::forget: {
+        const auto it = finished_.find(end.id);
+        if (it == finished_.end() || !is_of(it->second, end.sequence)) return erase_live(end.sequence);
+        take_finished(end.id);
+        return;
+      }
+      case StagedEnd::Kind::revive: {
+        const auto it = finished_.find(end.id);
+        // Its outcome may have been dropped to make room since the core decided.
+        if (it == finished_.end()) return;
+        KeptJob job = take_finished(end.id);
+        live_bytes_ += job.bytes();
+        live_.try_emplace(end.new_sequence, std::move(job));
+        return;
+      }
+    }
+  }
+
+  static bool is_of(const KeptFinished& finished, queue::Sequence sequence) {
+    StoredEnd end;
+    ROTA_CHECK(decode_end(finished.outcome, end));
+    return sequence == 0 || end.outcome.sequence == sequence;
+  }
+
+  void finish(const StagedEnd& end, std::string_view outcome) {
+    const auto live = live_.find(end.sequence);
+    if (live == live_.end()) return;
+    KeptFinished finished{std::move(live->second), std::string(outcome), end.forget_at, next_end_++};
+    live_bytes_ -= finished.job.bytes();
+    live_.erase(live);
+    finished_bytes_ += finished.bytes();
+    by_end_.emplace_back(finished.number, end.id);
+    by_forget_.emplace(end.forget_at, end.id);
+    finished_.insert_or_assign(end.id, std::move(finished));
+  }
+
+  void erase_live(queue::Sequence sequence) {
+    const auto it = live_.find(sequence);
+    if (it == live_.end()) return;
+    live_bytes_ -= it->second.bytes();
+    live_.erase(it);
+  }
+
+  KeptJob take_finished(const JobId& id) {
+    const auto it = finished_.find(id);
+    ROTA_CHECK(it != finished_.end());
+    finished_bytes_ -= it->second.bytes();
+    by_forget_.erase({it->second.forget_at, id});
+    KeptJob job = std::move(it->second.job);
+    finished_.erase(it);
+    trim_ends();
+    return job;
+  }
+
+  // Entries of by_end_ whose job is gone, or ended again since, are skipped when they reach the front; the list never grows
+  // beyond twice the finished jobs.
+  [[nodiscard]] bool is_current(const std::pair<std::uint64_t, JobId>& entry) const {
+    const auto it = finished_.find(entry.second);
+    return it != finished_.end() && it->second.number == entry.first;
+  }
+  void trim_ends() {
+    while (!by_end_.empty() && !is_current(by_end_.front())) by_end_.pop_front();
+    if (by_end_.size() > 2 * finished_.size() + limits::kSliceRecords) {
+      std::erase_if(by_end_, [this](const auto& entry) { return !is_current(entry); });
+    }
+  }
+
+  void drop_oldest() {
+    const auto entry = by_end_.front();
+    by_end_.pop_front();
+    if (!is_current(entry)) return;
+    take_finished(entry.second);
+    ++dropped_;
+  }
+
+  const StoreOptions options_;
+  const std::uint64_t memory_limit_;
+  const Uuid broker_id_;
+  std::shared_ptr<BatchPool> pool_ = std::make_shared<BatchPool>();
+
+  mutable std::shared_mutex mutex_;
+  absl::flat_hash_map<queue::Sequence, KeptJob> live_;
+  absl::flat_hash_map<JobId, KeptFinished> finished_;
+  std::deque<std::pair<std::uint64_t, JobId>> by_end_;
+  absl::btree_set<std::pair<Wall, JobId>> by_forget_;
+  std::shared_ptr<const std::string> last_shared_;
+  std::uint64_t live_bytes_ = 0;
+  std::uint64_t finished_bytes_ = 0;
+  std::uint64_t next_end_ = 1;
+  std::uint64_t dropped_ = 0;  // since the last maintain()
+};
+
+}  // namespace
+
+std::unique_ptr<Store> make_memory(const StoreOptions& options, std::uint64_t memory_limit) {
+  return std::make_unique<MemoryStore>(options, memory_limit);
+}
+
+}  // namespace rota::store
