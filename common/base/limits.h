@@ -27,7 +27,7 @@ inline constexpr std::size_t kMaxLabels = 32;
 inline constexpr std::size_t kMaxArguments = 4096;          // argv and environment entries of one command
 inline constexpr std::size_t kMaxCommandBytes = 128 * KiB;  // well below the kernel's ARG_MAX of 2 MiB
 inline constexpr std::size_t kMaxLine = 64 * KiB;           // one line of --each-line
-inline constexpr std::size_t kMaxErrorCode = 64;  // a name, not a sentence
+inline constexpr std::size_t kMaxErrorCode = 64;            // a name, not a sentence
 inline constexpr std::size_t kMaxErrorMessage = 4 * KiB;
 inline constexpr std::size_t kMaxStderrTail = 16 * KiB;  // kept with the outcome
 inline constexpr std::size_t kMaxProgressMessage = 256;
@@ -56,7 +56,7 @@ inline constexpr std::uint32_t kProtocolVersion = 1;
 inline constexpr Millis kMaxDuration = std::chrono::hours{24 * 366 * 10};  // any duration: ten years
 inline constexpr std::uint32_t kMaxRetries = 10'000;
 inline constexpr std::uint32_t kDefaultLosses = 5;
-inline constexpr std::uint32_t kMaxLosses = 250;  // one byte in the index entry
+inline constexpr std::uint32_t kMaxLosses = 250;                  // one byte in the index entry
 inline constexpr std::uint32_t kMinBackoffFactorMilli = 1000;     // a wait never shrinks from one retry to the next
 inline constexpr std::uint32_t kMaxBackoffFactorMilli = 100'000;  // 100: the longest wait is reached at once
 inline constexpr Millis kDefaultBackoff = 1s;
@@ -77,8 +77,11 @@ inline constexpr std::size_t kMaxBytesInFlight = 64 * MiB;  // per worker, beyon
 inline constexpr std::size_t kMaxQueuesPerWorker = 256;
 inline constexpr std::size_t kMaxTypesPerWorker = 256;
 inline constexpr std::uint32_t kMaxQueueWeight = 1000;
-inline constexpr Millis kFlushInterval = 1ms;     // completions gathered by a worker wait at most this long
-inline constexpr Millis kPrefetchHorizon = 50ms;  // a worker prefetches what it will start within this time
+inline constexpr std::uint32_t kPrefetchChunk = 64;  // jobs a worker is given in a row: a share, not all, of a backlog
+inline constexpr std::size_t kReserveSearch = 64;    // workers looked at for a job that must run alone
+inline constexpr std::size_t kReclaimSearch = 64;    // idle and laden workers looked at in one reclaim
+inline constexpr Millis kFlushInterval = 1ms;        // completions gathered by a worker wait at most this long
+inline constexpr Millis kPrefetchHorizon = 50ms;     // a worker prefetches what it will start within this time
 
 // --- worker -------------------------------------------------------------------------------------------------------------
 inline constexpr Millis kStopGrace = 5s;          // a job asked to stop has this long; then it is killed or written off
@@ -120,12 +123,18 @@ inline constexpr std::size_t kMaxOutboxBytes = 64 * MiB;  // per peer; over it t
 inline constexpr std::size_t kMaxUncommittedBytes =
     256 * MiB;                                               // staged and not yet synced; over it submits get RETRY_LATER
 inline constexpr std::size_t kDefaultMemoryLimit = 1 * GiB;  // --memory-limit
+inline constexpr std::size_t kMaxMetricQueues = 1000;        // with series of their own; more would drown a scraper
+inline constexpr Millis kMaintainUnderLoad = 20ms;  // the store's sweeper gets a slice this often even without a pause
+inline constexpr Millis kMaintainIdle = 250ms;      // and looks for expired keeps this often when nothing is to do
+inline constexpr std::size_t kMaxPurges = 64;       // under way at a time, one slice of one a turn
 inline constexpr std::size_t kMaxParkedBytes =
     64 * MiB;                                         // requests that wait for a look into the store; over it RETRY_LATER
 inline constexpr std::size_t kMaxLookUpIds = 65'536;  // ids of one such look: a bounded read transaction
 inline constexpr Millis kRetryLaterHint = 100ms;
-inline constexpr std::size_t kTurnMessages = 1024;  // messages drained from a socket before the other is looked at
-inline constexpr std::size_t kSliceRecords = 1000;  // records a bulk command touches in one step
+inline constexpr std::size_t kTurnMessages = 1024;        // messages drained from a socket before the other is looked at
+inline constexpr std::size_t kSliceRecords = 1000;        // records a bulk command touches in one step
+inline constexpr std::size_t kTurnTimers = 10'000;        // waits of one kind that end in one turn: some milliseconds
+inline constexpr std::uint32_t kTurnDispatches = 16'384;  // jobs handed out in one turn: some milliseconds
 
 // --- store --------------------------------------------------------------------------------------------------------------
 inline constexpr std::size_t kStoreMapSize = 1024 * GiB;       // sparse; address space only

@@ -1,0 +1,195 @@
+#include <bit>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "broker/server/engine.h"
+#include "common/base/limits.h"
+#include "common/base/names.h"
+
+// ADMIN: what operators read and order. Rows are for people and scripts; docs/protocol.md lists their fields.
+namespace rota::server {
+namespace {
+
+using Row = std::vector<wire::AdminValue>;
+
+std::int64_t integer(std::uint64_t value) { return static_cast<std::int64_t>(value); }
+
+std::string_view argument(const wire::Admin& admin, std::string_view name) {
+  for (const wire::Pair& pair : admin.arguments) {
+    if (pair.first == name) return pair.second;
+  }
+  return {};
+}
+
+Row queue_row(const queue::QueueView& view, std::deque<std::string>& texts) {
+  Row row;
+  row.push_back({"queue", std::string_view(texts.emplace_back(view.queue))});
+  row.push_back({"paused", view.paused});
+  for (std::uint8_t number = 0; number < kJobStateCount; ++number) {
+    const auto state = static_cast<JobState>(number);
+    if (state == JobState::blocked) continue;
+    row.push_back({job_state_name(state), integer(view.by_state[number])});
+  }
+  if (view.oldest_ready) {
+    row.push_back({"oldest_ready_s", static_cast<double>(view.oldest_ready->count()) / 1000.0});
+  }
+  return row;
+}
+
+Row worker_row(const queue::WorkerView& view, const WorkerDetails* details, std::deque<std::string>& texts) {
+  Row row;
+  row.push_back({"name", std::string_view(texts.emplace_back(view.name))});
+  row.push_back({"host", std::string_view(texts.emplace_back(view.host))});
+  row.push_back({"pid", integer(view.pid)});
+  row.push_back({"slots", integer(view.slots)});
+  row.push_back({"running", integer(view.running)});
+  row.push_back({"held", integer(view.held)});
+  row.push_back({"credit", integer(view.credit)});
+  row.push_back({"draining", view.draining});
+  row.push_back({"connected", details != nullptr && details->route != 0});
+  row.push_back({"lease_left_ms", static_cast<std::int64_t>(view.lease_left.count())});
+  if (details != nullptr) {
+    row.push_back({"version", std::string_view(texts.emplace_back(details->software))});
+    if (!details->labels.empty()) row.push_back({"labels", std::string_view(texts.emplace_back(details->labels))});
+  }
+  return row;
+}
+
+// Live states only: finished jobs leave when their keep is over.
+constexpr std::uint32_t bit(JobState state) { return 1U << static_cast<unsigned>(state); }
+constexpr std::uint32_t kQueuedStates = bit(JobState::scheduled) | bit(JobState::ready);
+
+// "ready,scheduled" as bits; 0 for anything that is not a queued state.
+std::uint32_t parse_states(std::string_view text) {
+  if (text.empty()) return kQueuedStates;
+  std::uint32_t states = 0;
+  while (!text.empty()) {
+    const std::size_t comma = text.find(',');
+    const std::optional<JobState> state = parse_job_state(text.substr(0, comma));
+    if (!state || (bit(*state) & kQueuedStates) == 0) return 0;
+    states |= bit(*state);
+    text = comma == std::string_view::npos ? std::string_view() : text.substr(comma + 1);
+  }
+  return states;
+}
+
+}  // namespace
+
+void Engine::on_admin(Asked& asked, const wire::Admin& admin) {
+  std::deque<std::string> texts;  // what the views of the rows point into
+  wire::AdminReply out;
+  if (admin.verb == "queues") {
+    core_.each_queue(asked.now, [&](const queue::QueueView& view) { out.rows.push_back(queue_row(view, texts)); });
+  } else if (admin.verb == "workers") {
+    core_.each_worker(asked.now, [&](const queue::WorkerView& view) {
+      out.rows.push_back(worker_row(view, sessions_.worker(view.session), texts));
+    });
+  } else if (admin.verb == "stats") {
+    out.rows.push_back(stats_row(texts));
+  } else {
+    on_admin_command(asked, admin);
+    return;
+  }
+  frame_.clear();
+  encode_simple(asked.request, out, frame_);
+  reply(asked.route, *asked.peer, false);
+}
+
+Row Engine::stats_row(std::deque<std::string>& texts) const {
+  const queue::Counters& core = core_.counters();
+  const store::Usage usage = store_.usage();
+  return Row{
+      {"broker", std::string_view(texts.emplace_back(to_string(options_.broker_id)))},
+      {"version", std::string_view(texts.emplace_back(options_.software))},
+      {"epoch", integer(options_.epoch)},
+      {"live_jobs", integer(core_.live_jobs())},
+      {"accepted", integer(core.accepted)},
+      {"duplicates", integer(core.duplicates)},
+      {"dispatched", integer(core.dispatched)},
+      {"completed", integer(core.completed)},
+      {"retried", integer(core.retried)},
+      {"lost", integer(core.lost)},
+      {"stale", integer(core.stale)},
+      {"gone", integer(core.gone)},
+      {"released", integer(core.released)},
+      {"reclaimed", integer(core.reclaimed)},
+      {"expired", integer(core.expired)},
+      {"cancelled", integer(core.cancelled)},
+      {"clients", integer(sessions_.clients())},
+      {"workers", integer(sessions_.workers())},
+      {"waits", integer(waiters_.size())},
+      {"bad_messages", integer(counters_.bad_messages)},
+      {"commits", integer(counters_.commits)},
+      {"committed_jobs", integer(counters_.committed_jobs)},
+      {"commit_us", integer(counters_.commit_us)},
+      {"store_bytes_written", integer(counters_.store_bytes_written)},
+      {"store_file_bytes", integer(usage.file_bytes)},
+      {"store_used_bytes", integer(usage.used_bytes)},
+      {"finished_jobs", integer(usage.finished_jobs)},
+      {"finished_bytes", integer(usage.finished_bytes)},
+      {"forgotten_early", integer(counters_.forgotten_early)},
+      {"uncommitted_bytes", integer(pipeline_.uncommitted_bytes())},
+  };
+}
+
+void Engine::on_admin_command(Asked& asked, const wire::Admin& admin) {
+  std::string_view queue = argument(admin, "queue");
+  const bool is_pause = admin.verb == "pause";
+  current_ = Current{};
+  if (is_pause || admin.verb == "resume" || admin.verb == "purge") {
+    if (!is_valid_queue_name(queue)) {
+      return refuse(asked, Code::bad_message, "this verb needs the argument 'queue': 1-64 of A-Z a-z 0-9 . _ -");
+    }
+    if (admin.verb == "purge") return start_purge(asked, queue, argument(admin, "state"));
+    effects_.clear();
+    core_.apply(queue::Pause{asked.route, asked.request, queue, is_pause}, asked.now, effects_);
+    process();
+    return;
+  }
+  if (admin.verb == "drain") {
+    const std::string_view worker = argument(admin, "worker");
+    if (!is_valid_worker_name(worker)) {
+      return refuse(asked, Code::bad_message, "drain needs the argument 'worker': the worker's name");
+    }
+    effects_.clear();
+    core_.apply(queue::DrainWorker{asked.route, asked.request, worker}, asked.now, effects_);
+    process();
+    return;
+  }
+  refuse(asked, Code::bad_message, "unknown verb; allowed: queues, workers, stats, pause, resume, purge, drain");
+}
+
+void Engine::start_purge(Asked& asked, std::string_view queue, std::string_view states) {
+  const std::uint32_t bits = parse_states(states);
+  if (bits == 0) {
+    return refuse(
+        asked, Code::bad_message,
+        "purge forgets queued jobs: 'state' may name ready and scheduled; running jobs are cancelled, finished ones "
+        "leave when their keep is over");
+  }
+  if (purges_.size() >= limits::kMaxPurges) {
+    return refuse(asked, Code::retry_later, "other purges are under way; try again", limits::kRetryLaterHint);
+  }
+  RunningPurge purge;
+  purge.client = asked.route;
+  purge.request = asked.request;
+  purge.queue = queue;
+  purge.states = bits;
+  purge.through = core_.last_sequence();  // what is submitted from now on stays
+  purges_.push_back(std::move(purge));
+}
+
+// One bounded slice a turn, so that a purge of millions stalls nobody.
+void Engine::purge_slice(Now now) {
+  if (purges_.empty()) return;
+  const RunningPurge& purge = purges_.front();
+  current_ = Current{};
+  effects_.clear();
+  core_.apply(queue::Purge{purge.client, purge.request, purge.queue, purge.states, purge.through}, now, effects_);
+  process();
+}
+
+}  // namespace rota::server

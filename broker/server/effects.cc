@@ -1,0 +1,211 @@
+#include <span>
+#include <utility>
+#include <variant>
+
+#include "broker/server/dispatch_frames.h"
+#include "broker/server/engine.h"
+#include "common/base/check.h"
+#include "common/base/limits.h"
+
+// What the core decided goes out from here: changes into the batches, messages as frames behind them.
+namespace rota::server {
+namespace {
+
+constexpr std::string_view kForgotten = "the job was purged";
+
+}  // namespace
+
+void Engine::process() {
+  for (queue::Change& change : effects_.changes) stage(change);
+  for (const queue::Message& message : effects_.messages) tell(message);
+}
+
+void Engine::stage(queue::Change& change) {
+  const bool stored = change.durability != Durability::memory;
+  if (auto* finished = std::get_if<queue::JobFinished>(&change.body)) {
+    if (finished->outcome.report.empty()) {
+      report_.clear();
+      synthesize_report(finished->outcome, report_);
+      finished->outcome.report = report_;
+    }
+    waiting_.clear();
+    waiters_.take(finished->outcome.id, waiting_);
+    for (const Waiters::Waiter& waiter : waiting_) notices_.add(waiter, finished->outcome, change.durability);
+  } else if (const auto* forgotten = std::get_if<queue::JobForgotten>(&change.body)) {
+    waiting_.clear();
+    waiters_.take(forgotten->id, waiting_);
+    for (const Waiters::Waiter& waiter : waiting_) {
+      notices_.add_unknown(waiter, forgotten->id, kForgotten, change.durability);
+    }
+  } else if (stored && std::holds_alternative<queue::JobRevived>(change.body)) {
+    pipeline_.note_revival();
+  }
+  if (stored) {
+    pipeline_.batch().stage(change);
+  } else {
+    volatile_batch_->stage(change);
+  }
+}
+
+void Engine::tell(const queue::Message& message) {
+  frame_.clear();
+  std::visit([this, &message](const auto& body) { tell(body, message.at_once); }, message.body);
+}
+
+// --- to clients ---------------------------------------------------------------------------------------------------------
+
+void Engine::tell(const queue::ItemReplies& replies, bool at_once) {
+  Peer* peer = sessions_.find(replies.client);
+  if (peer == nullptr) return;
+  const auto items = std::span(effects_.item_replies).subspan(replies.items.first, replies.items.count);
+  for (const queue::ItemReply& item : items) {
+    if (item.code != Code::ok && item.code != Code::duplicate) ++counters_.refusals[static_cast<std::size_t>(item.code)];
+  }
+  if (current_.kind == Current::Kind::cancel_or_retry) {
+    outbound_.results(replies, effects_, frame_);
+    reply(replies.client, *peer, at_once);
+    return;
+  }
+  outbound_.submitted(replies, effects_, asked_ids_, frame_);
+  reply(replies.client, *peer, at_once);
+  if (!current_.notify) return;
+  const Waiters::Waiter waiter{replies.client, replies.request, true};
+  for (const queue::ItemReply& item : items) {
+    if (item.code != Code::ok && item.code != Code::duplicate) continue;
+    if (is_final(item.state)) {
+      finals_.push_back(item.id);
+    } else {
+      (void)waiters_.add(item.id, waiter);  // room was checked before
+    }
+  }
+}
+
+void Engine::tell(const queue::PurgeReply& answer, bool at_once) {
+  ROTA_CHECK(!purges_.empty());
+  RunningPurge& purge = purges_.front();
+  purge.forgotten += answer.forgotten;
+  if (answer.more) return;
+  if (Peer* peer = sessions_.find(purge.client); peer != nullptr) {
+    wire::AdminReply out;
+    out.rows.push_back({wire::AdminValue{"forgotten", static_cast<std::int64_t>(purge.forgotten)}});
+    encode_simple(purge.request, out, frame_);
+    reply(purge.client, *peer, at_once);
+  }
+  purges_.pop_front();
+}
+
+void Engine::tell(const queue::SimpleReply& answer, bool at_once) {
+  Peer* peer = sessions_.find(answer.client);
+  if (peer == nullptr) return;
+  if (answer.code != Code::ok) ++counters_.refusals[static_cast<std::size_t>(answer.code)];
+  wire::AdminReply out;
+  out.code = answer.code;
+  out.message = answer.reason;
+  encode_simple(answer.request, out, frame_);
+  reply(answer.client, *peer, at_once);
+}
+
+// --- to workers ---------------------------------------------------------------------------------------------------------
+
+Peer* Engine::peer_of(queue::SessionRef session, Route& route) {
+  const WorkerDetails* worker = sessions_.worker(session);
+  if (worker == nullptr || worker->route == 0) return nullptr;  // away: its next HELLO reconciles
+  route = worker->route;
+  return sessions_.find(route);
+}
+
+void Engine::tell_session(queue::SessionRef session, bool at_once) {
+  Route route = 0;
+  Peer* peer = peer_of(session, route);
+  if (peer != nullptr) reply(route, *peer, at_once);
+}
+
+void Engine::tell(const queue::WorkerWelcomed& answer, bool at_once) {
+  Peer* peer = sessions_.find(answer.route);
+  if (peer == nullptr || current_.hello == nullptr) return;
+  if (answer.code != Code::ok) {
+    ++counters_.refusals[static_cast<std::size_t>(answer.code)];
+    encode_error(current_.request, answer.code, answer.reason, Millis{0}, frame_);
+    reply(answer.route, *peer, at_once);
+    return;
+  }
+  const wire::Hello& hello = *current_.hello;
+  WorkerDetails details;
+  details.name = hello.name;
+  details.software = hello.software;
+  for (const wire::Pair& label : hello.labels) {
+    if (!details.labels.empty()) details.labels += ',';
+    details.labels.append(label.first).append("=").append(label.second);
+  }
+  (void)sessions_.bind(answer.session, answer.route, std::move(details));
+  wire::Welcome welcome = make_welcome(current_.now);
+  welcome.lease = options_.lease;
+  outbound_.welcome(answer, effects_, std::move(welcome), current_.request, frame_);
+  reply(answer.route, *peer, at_once);
+}
+
+void Engine::tell(const queue::Dispatch& dispatch, bool at_once) {
+  Route route = 0;
+  Peer* peer = peer_of(dispatch.session, route);
+  if (peer == nullptr) return;
+  const auto items = std::span(effects_.dispatches).subspan(dispatch.items.first, dispatch.items.count);
+  dispatch_.route = route;
+  dispatch_.items.assign(items.begin(), items.end());
+  dispatch_.wanted.clear();
+  dispatch_.bodies.reset(items.size());
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const bool stored = items[i].durability != Durability::memory;
+    const store::Batch& batch = stored ? pipeline_.batch() : *volatile_batch_;
+    if (const std::optional<store::Batch::Body> body = batch.find(items[i].sequence)) {
+      dispatch_.bodies.put(i, *body);
+    } else if (stored) {
+      dispatch_.wanted.push_back(static_cast<std::uint32_t>(i));
+    } else {
+      (void)volatile_store_.bodies(std::span(&items[i].sequence, 1),
+                                   [&](std::size_t, const store::Batch::Body& found) { dispatch_.bodies.put(i, found); });
+    }
+  }
+  if (!dispatch_.wanted.empty()) {
+    pipeline_.send(std::move(dispatch_), *peer);
+    dispatch_ = PendingDispatch{};
+    return;
+  }
+  encode_dispatch(dispatch_.items, dispatch_.bodies, [&](std::string_view frame) {
+    ++counters_.frames_out;
+    counters_.bytes_out += frame.size();
+    pipeline_.send(route, *peer, frame, at_once);
+  });
+}
+
+void Engine::tell(const queue::CompleteReply& answer, bool at_once) {
+  outbound_.completed(answer, effects_, frame_);
+  tell_session(answer.session, at_once);
+}
+
+void Engine::tell(const queue::ReclaimRequest& request, bool at_once) {
+  outbound_.reclaim(request, effects_, frame_);
+  tell_session(request.session, at_once);
+}
+
+void Engine::tell(const queue::CancelRequest& request, bool at_once) {
+  outbound_.cancel_jobs(request, effects_, frame_);
+  tell_session(request.session, at_once);
+}
+
+void Engine::tell(const queue::DrainRequest& request, bool at_once) {
+  encode_simple(0, wire::Drain{}, frame_);
+  tell_session(request.session, at_once);
+}
+
+void Engine::tell(const queue::SessionEnded& ended, bool at_once) {
+  // One that went silent learns it from NO_SESSION at its next message; one that said goodbye waits for the answer.
+  const Route route = sessions_.end(ended.session);
+  Peer* peer = sessions_.find(route);
+  if (peer == nullptr) return;
+  if (ended.reason == "said goodbye") {
+    encode_simple(0, wire::Goodbye{Code::ok, "goodbye"}, frame_);
+    reply(route, *peer, at_once);
+  }
+}
+
+}  // namespace rota::server

@@ -1,0 +1,279 @@
+#include "broker/server/engine.h"
+
+#include <string_view>
+#include <utility>
+#include <variant>
+
+#include <absl/container/flat_hash_set.h>
+
+#include "common/base/check.h"
+#include "common/base/limits.h"
+
+namespace rota::server {
+namespace {
+
+// Waits of departed clients dropped in one turn: well under a millisecond.
+constexpr std::size_t kSweepWaits = 4096;
+
+wire::DecodeLimits decode_limits(const EngineOptions& options) {
+  wire::DecodeLimits limits;
+  limits.max_payload = options.max_payload;
+  return limits;
+}
+
+// These overtake requests that wait for the store: nothing they say depends on order.
+bool overtakes(const wire::Message& message) {
+  return std::holds_alternative<wire::Ping>(message.body) || std::holds_alternative<wire::Goodbye>(message.body);
+}
+
+}  // namespace
+
+Engine::Engine(EngineOptions options, queue::Core& core, store::Store& store, store::Store& volatile_store, Outbox& outbox,
+               StorePort& port)
+    : options_(std::move(options)),
+      core_(core),
+      store_(store),
+      volatile_store_(volatile_store),
+      outbox_(outbox),
+      pipeline_(store, outbox, port),
+      volatile_batch_(volatile_store.new_batch()),
+      parking_(volatile_store, port),
+      decoder_(decode_limits(options_)) {}
+
+Engine::~Engine() = default;
+
+// --- what comes in ------------------------------------------------------------------------------------------------------
+
+void Engine::on_frame(Side side, Route route, std::string_view frame, Now now) {
+  ++counters_.frames_in;
+  Asked asked;
+  asked.side = side;
+  asked.route = route;
+  asked.frame = frame;
+  asked.now = now;
+  asked.peer = sessions_.hear(side, route, now);
+  if (asked.peer == nullptr) {
+    ++counters_.refused_peers;
+    refuse(asked, Code::retry_later, "the broker serves as many connections as it may; try again later", Millis{5000});
+    outbox_.forget(side, route);
+    return;
+  }
+  handle(asked);
+}
+
+void Engine::on_malformed(Side side, Route route, Now now) {
+  ++counters_.frames_in;
+  ++counters_.bad_messages;
+  Asked asked;
+  asked.side = side;
+  asked.route = route;
+  asked.now = now;
+  refuse(asked, Code::bad_message, "a message of this protocol is one frame behind the routing id");
+  if (sessions_.hear(side, route, now) == nullptr) outbox_.forget(side, route);
+}
+
+void Engine::on_closed(Route route, Now now) {
+  (void)now;
+  const Peer* peer = sessions_.find(route);
+  if (peer == nullptr) return;
+  const Side side = peer->side;
+  if (side == Side::client) waiters_.forget_client(route);
+  sessions_.remove(route);
+  outbox_.forget(side, route);
+}
+
+void Engine::handle(Asked& asked) {
+  Result<wire::Message> decoded = decoder_.decode(asked.frame);
+  if (!decoded.ok()) {
+    asked.request = decoder_.last_request();
+    ++counters_.bad_messages;
+    refuse(asked, decoded.error().code, decoded.error().message);
+    return;
+  }
+  const wire::Message& message = decoded.value();
+  asked.request = message.request;
+  if (asked.peer->parked > 0 && asked.known == nullptr && !overtakes(message)) {
+    wants_.clear();
+    park(asked);
+    return;
+  }
+  if (std::holds_alternative<wire::Ping>(message.body) && asked.peer->welcomed) {
+    frame_.clear();
+    encode_simple(asked.request, wire::Pong{}, frame_);
+    send_now(asked.side, asked.route, frame_);
+    return;
+  }
+  if (!asked.peer->welcomed && !std::holds_alternative<wire::Hello>(message.body)) {
+    // A goodbye without a session has nothing to end.
+    if (std::holds_alternative<wire::Goodbye>(message.body)) return;
+    refuse(asked, Code::no_session, "no session on this connection: say HELLO first");
+    return;
+  }
+  if (asked.side == Side::client) {
+    handle_client(asked, message);
+  } else {
+    handle_worker(asked, message);
+  }
+}
+
+void Engine::handle_client(Asked& asked, const wire::Message& message) {
+  if (std::holds_alternative<wire::Hello>(message.body)) return on_client_hello(asked);
+  if (const auto* submit = std::get_if<wire::Submit>(&message.body)) return on_submit(asked, *submit);
+  if (const auto* wait = std::get_if<wire::Wait>(&message.body)) return on_wait(asked, *wait);
+  if (const auto* get = std::get_if<wire::Get>(&message.body)) return on_get(asked, *get);
+  if (const auto* cancel = std::get_if<wire::Cancel>(&message.body)) return on_cancel(asked, *cancel);
+  if (const auto* retry = std::get_if<wire::Retry>(&message.body)) return on_retry(asked, *retry);
+  if (const auto* admin = std::get_if<wire::Admin>(&message.body)) return on_admin(asked, *admin);
+  if (std::holds_alternative<wire::Goodbye>(message.body)) return on_closed(asked.route, asked.now);
+  ++counters_.bad_messages;
+  refuse(asked, Code::bad_message, "this message is not one that a client sends");
+}
+
+void Engine::handle_worker(Asked& asked, const wire::Message& message) {
+  if (const auto* hello = std::get_if<wire::Hello>(&message.body)) return on_worker_hello(asked, *hello);
+  if (const auto* complete = std::get_if<wire::Complete>(&message.body)) return on_complete(asked, *complete);
+  if (const auto* renew = std::get_if<wire::Renew>(&message.body)) return on_renew(asked, *renew);
+  if (const auto* released = std::get_if<wire::Released>(&message.body)) return on_released(asked, *released);
+  if (std::holds_alternative<wire::Goodbye>(message.body)) {
+    effects_.clear();
+    core_.apply(queue::WorkerGoodbye{asked.peer->session}, asked.now, effects_);
+    current_ = Current{};
+    process();
+    return;
+  }
+  ++counters_.bad_messages;
+  refuse(asked, Code::bad_message, "this message is not one that a worker sends");
+}
+
+// --- requests that wait for the store -----------------------------------------------------------------------------------
+
+void Engine::park(Asked& asked) {
+  Parking::Frame frame;
+  frame.side = asked.side;
+  frame.route = asked.route;
+  frame.bytes.assign(asked.frame);
+  frame.round = asked.known != nullptr ? static_cast<std::uint8_t>(asked.known->round() + 1) : std::uint8_t{0};
+  if (!parking_.park(std::move(frame), wants_, pipeline_.number())) {
+    refuse(asked, Code::retry_later, "too many requests wait for the store; try again", limits::kRetryLaterHint);
+    return;
+  }
+  ++asked.peer->parked;
+}
+
+void Engine::resume(Now now) {
+  while (std::optional<Parking::Group> group = parking_.ready()) {
+    for (const Parking::Frame& frame : group->frames) {
+      if (Peer* peer = sessions_.find(frame.route); peer != nullptr) --peer->parked;
+    }
+    absl::flat_hash_set<Route> waiting_again;
+    for (const Parking::Frame& frame : group->frames) {
+      Asked asked;
+      asked.side = frame.side;
+      asked.route = frame.route;
+      asked.frame = frame.bytes;
+      asked.now = now;
+      asked.peer = sessions_.find(frame.route);
+      if (asked.peer == nullptr) continue;
+      const std::uint32_t parked = asked.peer->parked;
+      const Known known(*group->task, frame.round);
+      asked.known = &known;
+      if (waiting_again.contains(frame.route)) {
+        wants_.clear();  // behind one of its own that has to be read for once more
+        park(asked);
+        continue;
+      }
+      handle(asked);
+      const Peer* peer = sessions_.find(frame.route);
+      if (peer != nullptr && peer->parked > parked) waiting_again.insert(frame.route);
+    }
+  }
+}
+
+void Engine::on_committed(std::unique_ptr<CommitTask> task) {
+  ++counters_.commits;
+  counters_.committed_jobs += task->info.jobs;
+  counters_.store_bytes_written += task->info.bytes;
+  counters_.commit_us += static_cast<std::uint64_t>(task->microseconds);
+  pipeline_.on_committed(*task);
+}
+
+void Engine::on_read(std::unique_ptr<ReadTask> task, Now now) {
+  ++counters_.store_reads;
+  if (!task->status.ok()) {
+    fault_ = task->status;
+    return;
+  }
+  if (pipeline_.on_read(*task)) return;
+  ROTA_CHECK(parking_.on_read(task));
+  resume(now);
+}
+
+// --- the turn -----------------------------------------------------------------------------------------------------------
+
+void Engine::end_turn(Now now) {
+  if (!stopping_) {
+    purge_slice(now);
+    effects_.clear();
+    core_.tick(now, effects_);
+    current_ = Current{};
+    process();
+  }
+  notices_.flush([this](Route client, std::string_view frame, bool at_once) {
+    Peer* peer = sessions_.find(client);
+    if (peer == nullptr) return;
+    ++counters_.notices;
+    pipeline_.send(client, *peer, frame, at_once);
+  });
+  if (!volatile_batch_->empty()) {
+    const Result<store::CommitInfo> done = volatile_store_.commit(*volatile_batch_);
+    ROTA_CHECK(done.ok());
+    volatile_batch_ = volatile_store_.new_batch();
+  }
+  pipeline_.end_turn(core_.id_clock(now));
+  parking_.issue(pipeline_, now);
+  resume(now);
+  waiters_.sweep(kSweepWaits);
+  routes_.clear();
+  sessions_.silent(now, routes_);
+  for (const Route route : routes_) on_closed(route, now);
+  usage_.reset();
+  volatile_usage_.reset();
+}
+
+Steady Engine::next_deadline(Now now) const {
+  if (!purges_.empty() && !stopping_) return now.steady;
+  return stopping_ ? kNeverSteady : core_.next_deadline();
+}
+
+void Engine::begin_shutdown() { stopping_ = true; }
+
+bool Engine::is_settled() const { return pipeline_.idle(); }
+
+void Engine::say_goodbye() {
+  frame_.clear();
+  encode_simple(0, wire::Goodbye{Code::shutting_down, "the broker is stopping"}, frame_);
+  sessions_.each_welcomed([this](Route route, const Peer& peer) { send_now(peer.side, route, frame_); });
+}
+
+// --- what goes out ------------------------------------------------------------------------------------------------------
+
+void Engine::refuse(const Asked& asked, Code code, std::string_view text, Millis retry_after) {
+  ++counters_.refusals[static_cast<std::size_t>(code)];
+  frame_.clear();
+  encode_error(asked.request, code, text, retry_after, frame_);
+  send_now(asked.side, asked.route, frame_);
+}
+
+void Engine::send_now(Side side, Route route, std::string_view frame) {
+  ++counters_.frames_out;
+  counters_.bytes_out += frame.size();
+  outbox_.send(side, route, frame);
+}
+
+void Engine::reply(Route route, Peer& peer, bool at_once) {
+  ++counters_.frames_out;
+  counters_.bytes_out += frame_.size();
+  pipeline_.send(route, peer, frame_, at_once);
+}
+
+}  // namespace rota::server

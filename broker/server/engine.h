@@ -1,0 +1,200 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/queue/core.h"
+#include "broker/server/counters.h"
+#include "broker/server/notices.h"
+#include "broker/server/outbox.h"
+#include "broker/server/parking.h"
+#include "broker/server/pipeline.h"
+#include "broker/server/sessions.h"
+#include "broker/server/store_port.h"
+#include "broker/server/translate.h"
+#include "broker/server/waiters.h"
+#include "broker/store/store.h"
+#include "common/wire/codec.h"
+
+namespace rota::server {
+
+struct EngineOptions {
+  std::string software;  // "rota 0.1.0"
+  Uuid broker_id;
+  std::uint64_t epoch = 1;
+  std::uint64_t max_payload = limits::kDefaultMaxPayload;
+  Millis lease = limits::kDefaultLease;
+  Millis dedup_window = limits::kDefaultDedupWindow;
+  std::string clients_endpoint, workers_endpoint;  // as advertised
+  bool keeps_on_disk = true;                       // false: --store memory; fsync jobs are refused
+};
+
+// The broker without sockets, threads and clocks: frames in; frames out through an Outbox, commits and reads through a
+// StorePort. The program drives it from its loop, tests by hand, a simulator in simulated time.
+//
+// A turn: any number of on_frame(), on_committed(), on_read() and on_closed() calls, then one end_turn(). Nothing leaves
+// before what it says is on disk: see Pipeline. One thread.
+class Engine {
+ public:
+  // `store` holds fsync jobs, `volatile_store` memory jobs. All references must outlive the engine.
+  Engine(EngineOptions options, queue::Core& core, store::Store& store, store::Store& volatile_store, Outbox& outbox,
+         StorePort& port);
+  ~Engine();
+
+  void on_frame(Side side, Route route, std::string_view frame, Now now);
+  // A message that was not one body frame.
+  void on_malformed(Side side, Route route, Now now);
+  // The peer cannot be reached, or does not read what it is sent.
+  void on_closed(Route route, Now now);
+  // The task's status must be ok: after a failed commit nothing can be trusted and the process must end.
+  void on_committed(std::unique_ptr<CommitTask> task);
+  void on_read(std::unique_ptr<ReadTask> task, Now now);
+  void end_turn(Now now);
+
+  // When end_turn() has something to do even if nothing comes in.
+  [[nodiscard]] Steady next_deadline(Now now) const;
+
+  // From now on submits get SHUTTING_DOWN and nothing is dispatched.
+  void begin_shutdown();
+  // Everything decided is on disk and sent.
+  [[nodiscard]] bool is_settled() const;
+  void say_goodbye();
+
+  [[nodiscard]] const ServerCounters& counters() const { return counters_; }
+  [[nodiscard]] ServerCounters& counters() { return counters_; }
+  [[nodiscard]] const queue::Core& core() const { return core_; }
+  [[nodiscard]] const Sessions& sessions() const { return sessions_; }
+  [[nodiscard]] const Pipeline& pipeline() const { return pipeline_; }
+  [[nodiscard]] const Parking& parking() const { return parking_; }
+  [[nodiscard]] const Waiters& waiters() const { return waiters_; }
+  // Set when a look into the store failed: a damaged record. The process must end.
+  [[nodiscard]] const Status& fault() const { return fault_; }
+
+ private:
+  // A frame that is being handled.
+  struct Asked {
+    Side side = Side::client;
+    Route route = 0;
+    Peer* peer = nullptr;
+    std::string_view frame;
+    wire::Request request = 0;
+    const Known* known = nullptr;  // handled again, after a look into the store
+    Now now;
+  };
+  // What the effects being processed answer.
+  struct Current {
+    enum class Kind : std::uint8_t { none, submit, cancel_or_retry, hello } kind = Kind::none;
+    wire::Request request = 0;
+    bool notify = false;
+    const wire::Hello* hello = nullptr;  // kind hello only
+    Now now;                             // kind hello only
+  };
+  struct RunningPurge {
+    Route client = 0;
+    wire::Request request = 0;
+    std::string queue;
+    std::uint32_t states = 0;
+    queue::Sequence through = 0;
+    std::uint64_t forgotten = 0;
+  };
+
+  // engine.cc
+  void handle(Asked& asked);
+  void handle_client(Asked& asked, const wire::Message& message);
+  void handle_worker(Asked& asked, const wire::Message& message);
+  void park(Asked& asked);
+  void resume(Now now);
+  void refuse(const Asked& asked, Code code, std::string_view text, Millis retry_after = Millis{0});
+  void send_now(Side side, Route route, std::string_view frame);
+  // Sends frame_ with the batch that gathers.
+  void reply(Route route, Peer& peer, bool at_once);
+
+  // client_requests.cc
+  void on_client_hello(Asked& asked);
+  void on_submit(Asked& asked, const wire::Submit& submit);
+  [[nodiscard]] std::optional<Error> refuses_submit(const wire::Submit& submit);
+  void wait_for_finals(Asked& asked);
+  void on_cancel(Asked& asked, const wire::Cancel& cancel);
+  void on_retry(Asked& asked, const wire::Retry& retry);
+  // True: parked, because ids have to be looked up first. Otherwise found_ holds what is known of them.
+  template <typename Items, typename IdOf>
+  [[nodiscard]] bool parked_for(Asked& asked, const Items& items, IdOf id_of);
+
+  // job_reads.cc
+  void on_wait(Asked& asked, const wire::Wait& wait);
+  void on_get(Asked& asked, const wire::Get& get);
+  void want_finals(const Asked& asked, const std::vector<JobId>& ids);
+  void answer_get(Asked& asked, const wire::Get& get);
+
+  // worker_requests.cc
+  void on_worker_hello(Asked& asked, const wire::Hello& hello);
+  void on_complete(Asked& asked, const wire::Complete& complete);
+  void on_renew(Asked& asked, const wire::Renew& renew);
+  void on_released(Asked& asked, const wire::Released& released);
+  [[nodiscard]] wire::Welcome make_welcome(Now now) const;
+
+  // admin.cc
+  void on_admin(Asked& asked, const wire::Admin& admin);
+  void on_admin_command(Asked& asked, const wire::Admin& admin);
+  void start_purge(Asked& asked, std::string_view queue, std::string_view states);
+  void purge_slice(Now now);
+  [[nodiscard]] std::vector<wire::AdminValue> stats_row(std::deque<std::string>& texts) const;
+
+  // effects.cc
+  void process();
+  void stage(queue::Change& change);
+  void tell(const queue::Message& message);
+  void tell(const queue::ItemReplies& replies, bool at_once);
+  void tell(const queue::PurgeReply& reply, bool at_once);
+  void tell(const queue::SimpleReply& reply, bool at_once);
+  void tell(const queue::WorkerWelcomed& answer, bool at_once);
+  void tell(const queue::Dispatch& dispatch, bool at_once);
+  void tell(const queue::CompleteReply& reply, bool at_once);
+  void tell(const queue::ReclaimRequest& request, bool at_once);
+  void tell(const queue::CancelRequest& request, bool at_once);
+  void tell(const queue::DrainRequest& request, bool at_once);
+  void tell(const queue::SessionEnded& ended, bool at_once);
+  void tell_session(queue::SessionRef session, bool at_once);
+  [[nodiscard]] Peer* peer_of(queue::SessionRef session, Route& route);
+
+  EngineOptions options_;
+  queue::Core& core_;
+  store::Store& store_;
+  store::Store& volatile_store_;
+  Outbox& outbox_;
+  Pipeline pipeline_;
+  std::unique_ptr<store::Batch> volatile_batch_;
+  Parking parking_;
+  Sessions sessions_;
+  Waiters waiters_;
+  Notices notices_;
+  wire::Decoder decoder_;
+  Inbound inbound_;
+  Outbound outbound_;
+  queue::Effects effects_;
+  ServerCounters counters_;
+  Current current_;
+  bool stopping_ = false;
+  Status fault_;
+  std::deque<RunningPurge> purges_;
+
+  // Scratch, kept for its capacity.
+  std::string frame_;
+  std::string report_;
+  std::vector<JobId> asked_ids_;
+  std::vector<JobId> finals_;
+  std::vector<queue::FinishedJob> found_;
+  std::vector<Waiters::Waiter> waiting_;
+  std::vector<Route> routes_;
+  Parking::Wants wants_;
+  PendingDispatch dispatch_;
+  // Of this turn; asked of the stores at its first submit.
+  std::optional<store::Usage> usage_, volatile_usage_;
+};
+
+}  // namespace rota::server

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <deque>
+#include <string>
+#include <vector>
+
+#include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
+
+#include "broker/queue/record.h"
+#include "common/base/job_id.h"
+
+namespace rota::server {
+
+// Finished jobs copied out of a store, by id, with the ids that were asked for. One thread at a time.
+class FoundJobs {
+ public:
+  void asked(const JobId& id) { asked_.insert(id); }
+  void add(const queue::FinishedJob& job);
+
+  [[nodiscard]] bool was_asked(const JobId& id) const { return asked_.contains(id); }
+  // Null: not a remembered finished job. Lives as long as this object.
+  [[nodiscard]] const queue::FinishedJob* find(const JobId& id) const;
+  // All, as the core's commands want them: ids it does not name are ignored by it.
+  [[nodiscard]] const std::vector<queue::FinishedJob>& all() const { return all_; }
+
+ private:
+  struct Owned {
+    std::string bytes;
+    queue::SharedRecord shared;
+  };
+  std::deque<Owned> owned_;  // stable addresses
+  std::vector<queue::FinishedJob> all_;
+  absl::flat_hash_map<JobId, std::size_t> by_id_;
+  absl::flat_hash_set<JobId> asked_;
+};
+
+}  // namespace rota::server

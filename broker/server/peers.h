@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
+
+#include "broker/server/outbox.h"
+#include "common/net/socket.h"
+
+namespace rota::server {
+
+// One ROUTER and the peers behind it: gives connections their route numbers, sends, and keeps what the library does not
+// take yet. Per peer at most limits::kMaxOutboxBytes wait; a peer that leaves more unread is closed.
+class Peers {
+ public:
+  // `next_route` is shared by both sides, so that numbers are unique in the process.
+  Peers(net::Router router, std::uint64_t& next_route) : router_(std::move(router)), next_route_(next_route) {}
+
+  // False: nothing waits. `route` is the sender's, a new one if it is new. `frame()` lives until the next receive().
+  [[nodiscard]] bool receive(Route& route);
+  [[nodiscard]] bool malformed() const { return received_.malformed; }
+  [[nodiscard]] std::string_view frame() const { return received_.frame.view(); }
+
+  void send(Route route, std::string_view frame);
+  void forget(Route route);
+  // Tries again to send what waits. True: something still waits.
+  bool flush();
+  // Routes that died since the last call: unreachable, or over the limit.
+  void take_closed(std::vector<Route>& out);
+
+  [[nodiscard]] std::size_t outbox_bytes() const { return outbox_bytes_; }
+  [[nodiscard]] std::uint64_t overflows() const { return overflows_; }
+  [[nodiscard]] net::Router& router() { return router_; }
+
+ private:
+  struct Peer {
+    net::RoutingId id;
+    std::deque<std::string> waiting;
+    std::size_t waiting_bytes = 0;
+    bool closed = false;
+  };
+  void close(Route route, Peer& peer);
+
+  net::Router router_;
+  std::uint64_t& next_route_;
+  net::Router::Received received_;
+  absl::flat_hash_map<net::RoutingId, Route> routes_;
+  absl::flat_hash_map<Route, Peer> peers_;
+  absl::flat_hash_set<Route> blocked_;
+  std::vector<Route> closed_;
+  std::size_t outbox_bytes_ = 0;
+  std::uint64_t overflows_ = 0;
+};
+
+}  // namespace rota::server

@@ -1,0 +1,164 @@
+#include "broker/server/pipeline.h"
+
+#include <utility>
+
+#include "broker/server/dispatch_frames.h"
+#include "common/base/check.h"
+#include "common/base/limits.h"
+
+namespace rota::server {
+namespace {
+
+// Emptied frames kept for their capacity: enough for one turn's worth, each small.
+constexpr std::size_t kKeptBuffers = 256;
+constexpr std::size_t kKeptBufferBytes = 64 * limits::KiB;
+
+}  // namespace
+
+Pipeline::Pipeline(store::Store& store, Outbox& outbox, StorePort& port) : store_(store), outbox_(outbox), port_(port) {
+  gathering_.number = 1;
+  gathering_.batch = store_.new_batch();
+}
+
+Pipeline::~Pipeline() = default;
+
+void Pipeline::send(Route route, Peer& peer, std::string_view frame, bool at_once) {
+  if (at_once && peer.held <= released_) {
+    outbox_.send(peer.side, route, frame);
+    return;
+  }
+  peer.held = gathering_.number;
+  Outgoing outgoing;
+  outgoing.side = peer.side;
+  outgoing.route = route;
+  outgoing.frame = take_buffer();
+  outgoing.frame.assign(frame);
+  held_bytes_ += frame.size();
+  gathering_.outgoing.push_back(std::move(outgoing));
+}
+
+void Pipeline::send(PendingDispatch dispatch, Peer& peer) {
+  peer.held = gathering_.number;
+  Outgoing outgoing;
+  outgoing.side = peer.side;
+  outgoing.route = dispatch.route;
+  outgoing.dispatch = gathering_.dispatches.size();
+  gathering_.dispatches.push_back(std::move(dispatch));
+  gathering_.read = false;
+  gathering_.outgoing.push_back(std::move(outgoing));
+}
+
+void Pipeline::end_turn(Wall id_clock) {
+  if (under_way_) return;
+  if (gathering_.batch->empty() && gathering_.read) {
+    if (!gathering_.outgoing.empty()) {
+      release(gathering_);
+      released_ = gathering_.number++;
+    }
+    return;
+  }
+  hand_over(id_clock);
+}
+
+void Pipeline::hand_over(Wall id_clock) {
+  under_way_ = std::move(gathering_);
+  gathering_ = Group{};
+  gathering_.number = under_way_->number + 1;
+  gathering_.batch = store_.new_batch();
+  gathering_.outgoing = std::move(spare_);
+  spare_ = {};
+
+  Group& group = *under_way_;
+  if (group.batch->empty()) {
+    group.committed = true;
+  } else {
+    group.batch->note_id_clock(id_clock);
+    group.bytes = group.batch->bytes();
+    auto task = std::make_unique<CommitTask>();
+    task->number = group.number;
+    task->batch = std::move(group.batch);
+    port_.commit(std::move(task));
+  }
+  // Bodies of earlier batches are on disk: they are read while this one is synced.
+  if (!group.read && (group.committed || !group.revival)) ask_for_bodies(group);
+}
+
+void Pipeline::ask_for_bodies(Group& group) {
+  auto task = std::make_unique<ReadTask>();
+  task->number = kReadNumber;
+  for (const PendingDispatch& dispatch : group.dispatches) {
+    for (const std::uint32_t index : dispatch.wanted) task->sequences.push_back(dispatch.items[index].sequence);
+  }
+  port_.read(std::move(task));
+}
+
+void Pipeline::on_committed(const CommitTask& task) {
+  ROTA_CHECK(under_way_ && under_way_->number == task.number);
+  ROTA_CHECK(task.status.ok());
+  Group& group = *under_way_;
+  group.committed = true;
+  group.bytes = 0;
+  if (!group.read && group.revival) {
+    group.revival = false;
+    ask_for_bodies(group);
+    return;
+  }
+  release_if_done();
+}
+
+bool Pipeline::on_read(ReadTask& task) {
+  if (task.number != kReadNumber) return false;
+  ROTA_CHECK(under_way_.has_value());
+  Group& group = *under_way_;
+  std::size_t next = 0;
+  for (PendingDispatch& dispatch : group.dispatches) {
+    for (const std::uint32_t index : dispatch.wanted) {
+      // What is not there ended while the read was under way; its worker never hears of it.
+      if (task.bodies.has(next)) dispatch.bodies.put(index, task.bodies.get(next));
+      ++next;
+    }
+  }
+  group.read = true;
+  release_if_done();
+  return true;
+}
+
+void Pipeline::release_if_done() {
+  if (!under_way_->committed || !under_way_->read) return;
+  release(*under_way_);
+  released_ = under_way_->number;
+  if (spare_.capacity() < under_way_->outgoing.capacity()) spare_ = std::move(under_way_->outgoing);
+  spare_.clear();
+  under_way_.reset();
+}
+
+void Pipeline::release(Group& group) {
+  for (Outgoing& outgoing : group.outgoing) {
+    if (outgoing.dispatch) {
+      const PendingDispatch& dispatch = group.dispatches[*outgoing.dispatch];
+      encode_dispatch(dispatch.items, dispatch.bodies,
+                      [&](std::string_view frame) { outbox_.send(outgoing.side, outgoing.route, frame); });
+      continue;
+    }
+    outbox_.send(outgoing.side, outgoing.route, outgoing.frame);
+    held_bytes_ -= outgoing.frame.size();
+    keep_buffer(std::move(outgoing.frame));
+  }
+  group.outgoing.clear();
+  group.dispatches.clear();
+}
+
+std::size_t Pipeline::uncommitted_bytes() const { return gathering_.batch->bytes() + (under_way_ ? under_way_->bytes : 0); }
+
+std::string Pipeline::take_buffer() {
+  if (buffers_.empty()) return {};
+  std::string buffer = std::move(buffers_.back());
+  buffers_.pop_back();
+  return buffer;
+}
+
+void Pipeline::keep_buffer(std::string&& buffer) {
+  if (buffers_.size() < kKeptBuffers && buffer.capacity() <= kKeptBufferBytes) buffers_.push_back(std::move(buffer));
+}
+
+}  // namespace rota::server
