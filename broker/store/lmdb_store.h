@@ -92,6 +92,7 @@ class LmdbStore final : public Store {
   std::uint64_t unswept_count_ = 0;  // records in `outcomes`
   std::optional<Error> failed_;      // the error of a commit: final
   Wall last_sweep_;
+  bool sweep_again_ = false;         // the last slice left work
   std::optional<Wall> next_forget_;  // earliest time in `forget`
   std::string strip_from_;           // key of `forget` up to which reports were dropped for --finished-limit
 

@@ -317,9 +317,12 @@ class LmdbStore::Sweeper {
         !s) {
       return s;
     }
+    // Pages, half-empty ones included, are what is limited: a record counts as its share of them.
+    const std::uint64_t each =
+        std::max<std::uint64_t>(1, finished_bytes() / std::max<std::uint64_t>(1, env_.entries(txn_, Table::finished)));
     std::vector<ForgetEntry> dropped;
-    std::uint64_t bytes = 0;
     for (const ForgetEntry& entry : oldest) {
+      if (dropped.size() * each >= excess) break;
       MDB_val key = to_val(view(entry.id));
       MDB_val value{};
       const int rc = ::mdb_get(txn_.get(), env_.table(Table::finished), &key, &value);
@@ -329,8 +332,6 @@ class LmdbStore::Sweeper {
       }
       if (now_ < job.end.outcome.finished_at + store_.options_.dedup_window) continue;
       dropped.push_back(entry);
-      bytes += value.mv_size;
-      if (bytes >= excess) break;
     }
     info.forgotten_early += dropped.size();
     info.more = info.more || !dropped.empty();
@@ -365,6 +366,7 @@ Status LmdbStore::sweep(Wall now, MaintainInfo& info) {
   last_sweep_ = now;
   space_.note_commit();
   info.more = info.more || unswept_count_ >= kSliceJobs;
+  sweep_again_ = info.more;
   return {};
 }
 
@@ -374,7 +376,7 @@ Result<MaintainInfo> LmdbStore::maintain(Wall now) {
   const bool waited = now < last_sweep_ || last_sweep_ + kSweepInterval <= now;
   const bool forget_is_due = next_forget_ && *next_forget_ <= now;
   const bool over_limit = finished_bytes_ > options_.finished_limit;
-  if (unswept_count_ >= kSliceJobs || (waited && (unswept_count_ > 0 || forget_is_due || over_limit))) {
+  if (sweep_again_ || unswept_count_ >= kSliceJobs || (waited && (unswept_count_ > 0 || forget_is_due || over_limit))) {
     if (Status s = sweep(now, info); !s) {
       failed_ = s.error();
       return s.error();
