@@ -52,6 +52,9 @@ struct JobRecord {
   std::string_view key;  // empty: none
   const SharedRecord* shared = nullptr;
   std::string_view body;  // opaque to core and store: selector and payload
+  // run_at is a time of day that the user named: it follows the wall clock. A store that does not keep this lets the wait
+  // go on as a duration after a restart.
+  bool run_at_named = false;
 };
 
 // The rare changes of a live job: retry wait, losses, cancel mark. A later record for the same sequence replaces the
@@ -76,6 +79,14 @@ struct LeaseRecord {
   Wall leased_at;
 };
 
+// Why a job ended; what a report does not say.
+enum class EndReason : std::uint8_t {
+  completed = 0,     // an attempt's report decided
+  losses_spent = 1,  // its workers were lost more often than its policy allows; failed
+  expired = 2,       // not started in time
+  cancelled = 3,     // on request; the report, if there is one, is of the attempt that was stopped
+};
+
 // The end of a job.
 struct OutcomeRecord {
   Sequence sequence = 0;
@@ -84,12 +95,13 @@ struct OutcomeRecord {
   std::uint32_t attempts = 0;
   std::uint32_t failures = 0;
   std::uint8_t losses = 0;
-  Token consumed;   // the token whose completion ended it, or none
+  Token consumed;   // the last token that a completion consumed, or none
   Wall started_at;  // of the last attempt; ms 0 if it never ran
   Wall finished_at;
   Wall forget_at;  // readable until then; equal to finished_at: forget at once
   std::string_view
       report;  // opaque to core and store: worker, exit code, signal, error, result, stderr (wire::encode_report)
+  EndReason reason = EndReason::completed;
 };
 
 // A finished job as the store returns it.

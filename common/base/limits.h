@@ -46,10 +46,10 @@ inline constexpr std::size_t kDispatchBytes = 1 * MiB;    // a DISPATCH is cut h
 inline constexpr std::size_t kMaxNesting = 8;             // deepest msgpack container of any message is 6 (argv in SUBMIT)
 inline constexpr std::size_t kMaxElements = 512 * KiB;    // msgpack values in one message: batch x largest item fits
 inline constexpr std::size_t kMaxTokensInHello = 32768;   // what one worker can hold: its largest credit, thrice
-inline constexpr std::size_t kMaxMapKeys = 64;            // of HELLO, WELCOME, options and rows: about twice what is known
-inline constexpr std::size_t kMaxHelloText = 256;         // software, host, boot id, endpoints: shown in tables
-inline constexpr std::size_t kMaxVerb = 32;               // an ADMIN verb is a word
-inline constexpr std::size_t kMaxMessageText = 4 * KiB;   // sentences for people in answers
+inline constexpr std::size_t kMaxMapKeys = 128;          // of HELLO, WELCOME, options and rows: several times what is known
+inline constexpr std::size_t kMaxHelloText = 256;        // software, host, boot id, endpoints: shown in tables
+inline constexpr std::size_t kMaxVerb = 32;              // an ADMIN verb is a word
+inline constexpr std::size_t kMaxMessageText = 4 * KiB;  // sentences for people in answers
 inline constexpr std::uint32_t kProtocolVersion = 1;
 
 // --- jobs -------------------------------------------------------------------------------------------------------------
@@ -64,6 +64,7 @@ inline constexpr Millis kDefaultBackoffMax = 10min;
 inline constexpr Millis kDefaultKeep = 24h;
 inline constexpr Millis kDefaultKeepFailed = 24h * 7;
 inline constexpr Millis kDefaultDedupWindow = 10min;  // --dedup-window
+inline constexpr Millis kMinDedupWindow = 1s;         // shorter than any resend would make every retry a second job
 inline constexpr Millis kMaxIdAhead = 1min;           // an id may run this far ahead of the broker's clock
 inline constexpr Millis kRecentHorizon = 5s;          // finished jobs stay in the core this long
 
@@ -123,10 +124,12 @@ inline constexpr std::size_t kMaxOutboxBytes = 64 * MiB;  // per peer; over it t
 inline constexpr std::size_t kMaxUncommittedBytes =
     256 * MiB;                                               // staged and not yet synced; over it submits get RETRY_LATER
 inline constexpr std::size_t kDefaultMemoryLimit = 1 * GiB;  // --memory-limit
-inline constexpr std::size_t kMaxMetricQueues = 1000;        // with series of their own; more would drown a scraper
-inline constexpr Millis kMaintainUnderLoad = 20ms;  // the store's sweeper gets a slice this often even without a pause
-inline constexpr Millis kMaintainIdle = 250ms;      // and looks for expired keeps this often when nothing is to do
-inline constexpr std::size_t kMaxPurges = 64;       // under way at a time, one slice of one a turn
+inline constexpr int kClientSendMark = 200;   // messages the library queues for a client; the rest waits in the outbox
+inline constexpr int kWorkerSendMark = 1000;  // and for a worker
+inline constexpr std::size_t kMaxMetricQueues = 1000;  // with series of their own; more would drown a scraper
+inline constexpr Millis kMaintainUnderLoad = 20ms;     // the store's sweeper gets a slice this often even without a pause
+inline constexpr Millis kMaintainIdle = 250ms;         // and looks for expired keeps this often when nothing is to do
+inline constexpr std::size_t kMaxPurges = 64;          // under way at a time, one slice of one a turn
 inline constexpr std::size_t kMaxParkedBytes =
     64 * MiB;                                         // requests that wait for a look into the store; over it RETRY_LATER
 inline constexpr std::size_t kMaxLookUpIds = 65'536;  // ids of one such look: a bounded read transaction
@@ -139,6 +142,7 @@ inline constexpr std::uint32_t kTurnDispatches = 16'384;  // jobs handed out in 
 // --- store --------------------------------------------------------------------------------------------------------------
 inline constexpr std::size_t kStoreMapSize = 1024 * GiB;       // sparse; address space only
 inline constexpr std::size_t kDefaultStoreLimit = 64 * GiB;    // --store-limit
+inline constexpr std::size_t kMinStoreLimit = 256 * MiB;       // --store-limit: reserve, two steps and room to work
 inline constexpr std::size_t kDefaultFinishedLimit = 4 * GiB;  // --finished-limit
 inline constexpr std::size_t kAllocationStep = 64 * MiB;       // file space is allocated ahead in steps of this
 inline constexpr std::size_t kMinReserve = 64 * MiB;           // kept for dispatches, completions and deletes

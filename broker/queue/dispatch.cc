@@ -1,0 +1,203 @@
+// Who gets which job. Costs what is handed out: only lanes where jobs or room came are looked at, in them only sessions
+// with room and classes with jobs.
+#include <algorithm>
+
+#include "broker/queue/core_state.h"
+
+namespace rota::queue {
+
+void Core::State::dispatch(Now now, Effects& out) {
+  settle_touched(now, out);
+  if (alone_dirty) reserve_workers(now, out);
+  std::uint32_t budget = limits::kTurnDispatches;
+  // Every free slot, of all workers in turn, before anybody gets more than it can run.
+  // By number: a worker whose slots fill up may make further lanes dirty.
+  for (std::size_t i = 0; i < dirty_lanes.size(); ++i) fill_slots(lanes[dirty_lanes[i]], budget, now, out);
+  for (std::size_t i = 0; i < dirty_lanes.size(); ++i) fill_credit(lanes[dirty_lanes[i]], budget, now, out);
+  send_given(now, out);
+  if (budget == 0) return;  // the lanes stay dirty: the next turn goes on
+  for (const std::uint32_t lane : dirty_lanes) {
+    reclaim_for(lanes[lane], out);
+    lanes[lane].dirty = false;
+  }
+  dirty_lanes.clear();
+}
+
+// Sessions whose room may have changed join the rings that they had left.
+void Core::State::settle_touched(Now now, Effects& out) {
+  for (std::size_t i = 0; i < touched.size(); ++i) {
+    Session* session = sessions.find(touched[i]);
+    if (session == nullptr) continue;
+    session->touched = false;
+    note_overfull(*session);
+    if (session->reserved != kNone && session->unfinished == 0 && session->connected) start_alone(*session, now, out);
+    join_rings(*session);
+  }
+  touched.clear();
+}
+
+void Core::State::join_rings(Session& session) {
+  const bool slot = session.has_free_slot();
+  if (!slot && !session.has_free_credit()) return;
+  for (std::uint32_t at = 0; at < session.lanes.size(); ++at) {
+    ServedLane& served = session.lanes[at];
+    bool& in_ring = slot ? served.in_slots : served.in_prefetch;
+    if (!in_ring) {
+      Lane& lane = lanes[served.lane];
+      (slot ? lane.free_slots : lane.free_credit).push({session.ref, session.service, at});
+      in_ring = true;
+    }
+    mark_dirty(served.lane);
+  }
+}
+
+Session* Core::State::session_of(const RingItem& item) {
+  Session* session = sessions.find(item.session);
+  return session != nullptr && session->service == item.service ? session : nullptr;
+}
+
+JobIndex Core::State::best_in_lane(Lane& lane, bool suspects_too) {
+  if (shapes.queue(lane.queue).paused) return kNone;
+  JobIndex best = kNone;
+  Rank best_rank = UINT64_MAX;
+  for (std::size_t i = 0; i < lane.active.size();) {
+    const DispatchClass& in = shapes.dispatch_class(lane.active[i]);
+    if (in.ready.empty() && in.suspects.empty()) {
+      lane.active[i] = lane.active.back();
+      lane.active.pop_back();
+      continue;
+    }
+    ++i;
+    for (const ReadyQueue* queue : {&in.ready, &in.suspects}) {
+      if (queue->empty() || (queue == &in.suspects && !suspects_too)) continue;
+      const JobIndex job = queue->best(jobs);
+      const Rank rank = jobs[job].rank();
+      if (rank >= best_rank) continue;
+      best_rank = rank;
+      best = job;
+    }
+  }
+  return best;
+}
+
+// The session's next job: of the queue whose turn it is by weight, the best.
+JobIndex Core::State::pick(Session& session, bool suspects_too) {
+  if (session.lanes.size() == 1) return best_in_lane(lanes[session.lanes[0].lane], suspects_too);
+  static constexpr std::uint64_t kStride = std::uint64_t{1} << 20U;
+  ServedLane* chosen = nullptr;
+  JobIndex best = kNone;
+  std::uint64_t lowest = UINT64_MAX;
+  for (ServedLane& served : session.lanes) {
+    // A queue that had no jobs for a while does not get to make up for it.
+    const std::uint64_t pass = std::max(served.pass, session.virtual_pass);
+    if (pass >= lowest) continue;
+    const JobIndex job = best_in_lane(lanes[served.lane], suspects_too);
+    if (job == kNone) continue;
+    chosen = &served;
+    best = job;
+    lowest = pass;
+  }
+  if (chosen == nullptr) return kNone;
+  session.virtual_pass = lowest;
+  chosen->pass = lowest + kStride / chosen->weight;
+  return best;
+}
+
+void Core::State::fill_slots(Lane& lane, std::uint32_t& budget, Now now, Effects& out) {
+  while (budget > 0 && !lane.free_slots.empty()) {
+    if (best_in_lane(lane, true) == kNone) return;
+    const RingItem item = lane.free_slots.pop();
+    Session* session = session_of(item);
+    if (session == nullptr) continue;
+    ServedLane& served = session->lanes[item.at];
+    served.in_slots = false;
+    if (!session->has_free_slot()) continue;
+    give(*session, pick(*session, true), now, out);
+    --budget;
+    if (!session->has_free_slot()) {
+      join_rings(*session);
+      continue;
+    }
+    lane.free_slots.push(item);
+    served.in_slots = true;
+  }
+}
+
+void Core::State::fill_credit(Lane& lane, std::uint32_t& budget, Now now, Effects& out) {
+  while (budget > 0 && !lane.free_credit.empty()) {
+    if (best_in_lane(lane, false) == kNone) return;
+    std::size_t ready = 0;
+    for (const std::uint32_t in : lane.active) ready += shapes.dispatch_class(in).ready.size();
+    const std::size_t share = ready / lane.free_credit.size();
+    const auto chunk = std::clamp<std::size_t>(share, 1, limits::kPrefetchChunk);
+    const RingItem item = lane.free_credit.pop();
+    Session* session = session_of(item);
+    if (session == nullptr) continue;
+    ServedLane& served = session->lanes[item.at];
+    served.in_prefetch = false;
+    bool room = session->has_free_credit();
+    for (std::size_t i = 0; i < chunk && room && budget > 0; ++i) {
+      const JobIndex job = pick(*session, false);
+      if (job == kNone) break;
+      room = session->bytes + jobs[job].body_bytes() <= limits::kMaxBytesInFlight;
+      if (!room) break;
+      give(*session, job, now, out);
+      --budget;
+      room = session->has_free_credit();
+    }
+    if (!room) continue;
+    lane.free_credit.push(item);
+    served.in_prefetch = true;
+  }
+}
+
+void Core::State::give(Session& session, JobIndex job, Now now, Effects& out) {
+  JobDetail& detail = jobs.ensure_detail(job);
+  detail.token = {options.epoch, next_dispatch++};
+  detail.token_open = true;
+  detail.charged = false;
+  move(job, Event::dispatch, {0, false, session.ref});
+  emit_lease(job, now, out);
+  ++counters.dispatched;
+  if (session.batch.empty()) given.push_back(session.ref);
+  session.batch.push_back(job);
+}
+
+void Core::State::send_given(Now now, Effects& out) {
+  for (const SessionRef ref : given) {
+    Session& session = *sessions.find(ref);
+    note_overfull(session);
+    for (const bool in_memory : {true, false}) {
+      const auto first = static_cast<std::uint32_t>(out.dispatches.size());
+      for (const JobIndex job : session.batch) {
+        const JobEntry& entry = jobs[job];
+        if (entry.in_memory != in_memory) continue;
+        const JobDetail& detail = *jobs.detail(job);
+        Millis expires_in{0};
+        if (detail.expires_at != kNeverSteady) expires_in = std::max(detail.expires_at - now.steady, Millis{1});
+        out.dispatches.push_back(
+            {detail.token, entry.id, entry.sequence, entry.attempts + 1, expires_in, entry.durability()});
+      }
+      const auto count = static_cast<std::uint32_t>(out.dispatches.size()) - first;
+      if (count > 0) out.messages.push_back(Message{in_memory, Dispatch{ref, {first, count}}});
+    }
+    session.batch.clear();
+  }
+  given.clear();
+}
+
+void Core::State::note_overfull(Session& session) {
+  const bool overfull = session.beyond_slots() > 0;
+  if (overfull == session.overfull) return;
+  session.overfull = overfull;
+  for (const ServedLane& served : session.lanes) {
+    QueueState& queue = shapes.queue(lanes[served.lane].queue);
+    if (overfull) {
+      queue.overfull.insert(session.ref);
+    } else {
+      queue.overfull.erase(session.ref);
+    }
+  }
+}
+
+}  // namespace rota::queue

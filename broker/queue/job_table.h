@@ -1,0 +1,78 @@
+#pragma once
+
+#include <absl/container/flat_hash_set.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+
+#include "broker/queue/chunked_slab.h"
+#include "broker/queue/job_entry.h"
+#include "common/base/prng.h"
+
+namespace rota::queue {
+
+// All jobs that the core holds, by index and by id. The id index is split into many small tables, each of which grows on
+// its own, so that no insertion costs O(jobs). Not movable: the tables point at the slab.
+class JobTable {
+ public:
+  explicit JobTable(Prng& random);  // seeds the hash: ids are chosen by clients
+  JobTable(const JobTable&) = delete;
+  JobTable& operator=(const JobTable&) = delete;
+
+  [[nodiscard]] JobIndex find(const JobId& id) const;  // kNone if absent
+  // `id` must be absent. References to other entries stay valid.
+  [[nodiscard]] JobIndex insert(const JobId& id);
+  // Frees the entry and its detail.
+  void erase(JobIndex job);
+
+  [[nodiscard]] JobEntry& operator[](JobIndex job) { return entries_[job]; }
+  [[nodiscard]] const JobEntry& operator[](JobIndex job) const { return entries_[job]; }
+  // Null if it has none.
+  [[nodiscard]] JobDetail* detail(JobIndex job);
+  [[nodiscard]] const JobDetail* detail(JobIndex job) const;
+  JobDetail& ensure_detail(JobIndex job);
+  // Frees a detail that says nothing which its defaults do not.
+  void trim_detail(JobIndex job);
+
+  [[nodiscard]] std::uint32_t size() const { return entries_.size(); }
+  [[nodiscard]] std::uint32_t details() const { return details_.size(); }
+  // Held by entries, details and the id index.
+  [[nodiscard]] std::size_t bytes() const;
+  template <typename Visit>
+  void each(Visit visit) const {
+    for (const auto& table : tables_) {
+      for (const JobIndex job : table) visit(job);
+    }
+  }
+
+ private:
+  struct Seed {
+    std::uint64_t first = 0, second = 0;
+    [[nodiscard]] std::uint64_t hash(const JobId& id) const;
+  };
+  struct Hash {
+    using is_transparent = void;
+    const JobTable* table = nullptr;
+    std::size_t operator()(const JobId& id) const { return table->seed_.hash(id); }
+    std::size_t operator()(JobIndex job) const { return table->seed_.hash(table->entries_[job].id); }
+  };
+  struct Equal {
+    using is_transparent = void;
+    const JobTable* table = nullptr;
+    bool operator()(JobIndex a, JobIndex b) const { return a == b; }
+    bool operator()(JobIndex a, const JobId& b) const { return table->entries_[a].id == b; }
+    bool operator()(const JobId& a, JobIndex b) const { return table->entries_[b].id == a; }
+  };
+  using Table = absl::flat_hash_set<JobIndex, Hash, Equal>;
+  static constexpr unsigned kTableBits = 10;
+
+  [[nodiscard]] static std::size_t table_of(std::uint64_t hash) { return hash >> (64U - kTableBits); }
+
+  Seed seed_;
+  ChunkedSlab<JobEntry> entries_;
+  ChunkedSlab<JobDetail, 1024> details_;
+  std::vector<Table> tables_;
+};
+
+}  // namespace rota::queue

@@ -1,0 +1,91 @@
+#include "broker/queue/lane_table.h"
+
+#include <algorithm>
+
+namespace rota::queue {
+
+std::uint32_t LaneTable::intern_types(ShapeTable& shapes, std::vector<std::uint32_t> types) {
+  if (const auto found = set_names_.find(types); found != set_names_.end()) {
+    for (const std::uint32_t type : types) shapes.release_type(type);  // the set counts as one user of each
+    ++sets_[found->second].users;
+    return found->second;
+  }
+  std::uint32_t set = 0;
+  if (free_sets_.empty()) {
+    set = static_cast<std::uint32_t>(sets_.size());
+    sets_.emplace_back();
+  } else {
+    set = free_sets_.back();
+    free_sets_.pop_back();
+  }
+  sets_[set].users = 1;
+  set_names_.emplace(types, set);
+  sets_[set].types = std::move(types);
+  return set;
+}
+
+void LaneTable::release_types(ShapeTable& shapes, std::uint32_t set) {
+  ROTA_CHECK(sets_[set].users > 0);
+  if (--sets_[set].users > 0) return;
+  for (const std::uint32_t type : sets_[set].types) shapes.release_type(type);
+  set_names_.erase(sets_[set].types);
+  sets_[set].types.clear();
+  free_sets_.push_back(set);
+}
+
+bool LaneTable::serves(std::uint32_t set, std::uint32_t type) const {
+  return std::binary_search(sets_[set].types.begin(), sets_[set].types.end(), type);
+}
+
+std::uint32_t LaneTable::intern(ShapeTable& shapes, std::uint32_t queue, std::uint32_t set) {
+  QueueState& of = shapes.queue(queue);
+  for (const std::uint32_t lane : of.lanes) {
+    if (lanes_[lane]->type_set == set) return lane;
+  }
+  std::uint32_t index = 0;
+  if (free_lanes_.empty()) {
+    index = static_cast<std::uint32_t>(lanes_.size());
+    lanes_.emplace_back();
+  } else {
+    index = free_lanes_.back();
+    free_lanes_.pop_back();
+  }
+  lanes_[index] = std::make_unique<Lane>();
+  Lane& lane = *lanes_[index];
+  lane.queue = queue;
+  lane.type_set = set;
+  ++sets_[set].users;
+  of.lanes.push_back(index);
+  for (const std::uint32_t in : of.classes) {
+    DispatchClass& one = shapes.dispatch_class(in);
+    if (!serves(set, one.type)) continue;
+    one.lanes.push_back(index);
+    lane.active.push_back(in);
+  }
+  return index;
+}
+
+void LaneTable::erase(ShapeTable& shapes, std::uint32_t index) {
+  Lane& lane = *lanes_[index];
+  ROTA_CHECK(lane.members.empty());
+  QueueState& of = shapes.queue(lane.queue);
+  std::erase(of.lanes, index);
+  for (const std::uint32_t in : of.classes) std::erase(shapes.dispatch_class(in).lanes, index);
+  release_types(shapes, lane.type_set);
+  lanes_[index].reset();
+  free_lanes_.push_back(index);
+}
+
+void LaneTable::add_class(ShapeTable& shapes, std::uint32_t in) {
+  DispatchClass& one = shapes.dispatch_class(in);
+  for (const std::uint32_t lane : shapes.queue(one.queue).lanes) {
+    if (serves(lanes_[lane]->type_set, one.type)) one.lanes.push_back(lane);
+  }
+}
+
+void LaneTable::remove_class(ShapeTable& shapes, std::uint32_t in) {
+  for (const std::uint32_t lane : shapes.dispatch_class(in).lanes) std::erase(lanes_[lane]->active, in);
+  shapes.dispatch_class(in).lanes.clear();
+}
+
+}  // namespace rota::queue

@@ -1,0 +1,88 @@
+// Sessions over time: contact, renewal, the end of a lease.
+#include <algorithm>
+
+#include "broker/queue/core_state.h"
+
+namespace rota::queue {
+
+void Core::State::contact(Session& session, Now now) {
+  session.contact_at = now.steady;
+  session.lease_until = std::max(session.lease_until, now.steady + options.lease);
+}
+
+void Core::State::note_started(Session& session, std::uint64_t started_through, std::uint32_t credit) {
+  session.started_through = std::max(session.started_through, started_through);
+  session.credit = std::min(credit, limits::kMaxCredit);
+  touch(session);
+}
+
+void Core::apply(const Renew& command, Now now, Effects& out) {
+  State& s = *state_;
+  s.start_clock(now);
+  (void)out;
+  Session* session = s.sessions.find(command.session);
+  if (session == nullptr) return;
+  s.contact(*session, now);
+  s.note_started(*session, command.started_through, command.credit);
+}
+
+void Core::apply(const WorkerGoodbye& command, Now now, Effects& out) {
+  State& s = *state_;
+  s.start_clock(now);
+  Session* session = s.sessions.find(command.session);
+  if (session == nullptr) return;
+  // It leaves in order, so what it started is what it said that it started.
+  s.end_session(*session, false, "said goodbye", now, out);
+}
+
+void Core::State::end_session(Session& session, bool slots_count, std::string_view reason, Now now, Effects& out) {
+  if (session.reserved != kNone) unreserve(session, true);
+  std::uint32_t allowed = slots_count ? session.slots : 0;
+  while (session.head != kNone) {
+    const JobIndex job = session.head;
+    bool started = jobs.detail(job)->token.dispatch <= session.started_through;
+    if (!started && allowed > 0) {
+      started = true;
+      --allowed;
+    }
+    requeue(job, started, now, out);
+  }
+  leave_lanes(session);
+  if (session.type_set != kNone) lanes.release_types(shapes, session.type_set);
+  leases.erase(session.lease_key, session.ref & 0xFFFFU);
+  alone_dirty = true;
+  if (session.connected) out.messages.push_back(Message{false, SessionEnded{session.ref, reason}});
+  sessions.erase(session.ref);
+}
+
+void Core::State::extend_leases(Now now) {
+  if (!last_tick.has_value()) return;
+  const Steady before = *last_tick;
+  const Millis gap = now.steady - before;
+  if (gap <= options.lease / 3) return;
+  // We stalled, not they: what they sent meanwhile may still be on its way to us.
+  sessions.each([&](Session& session) {
+    if (session.contact_at <= before) session.lease_until = session.lease_until + gap;
+  });
+}
+
+void Core::State::end_leases(Now now, Effects& out) {
+  std::size_t work = 0;
+  for (;;) {
+    const std::uint32_t place = leases.first_due(now.steady.ms);
+    if (place == kNone || work >= limits::kTurnTimers) return;
+    Session& session = *sessions.at_place(place);
+    if (session.lease_until > now.steady) {
+      // Renewed since the tree was told.
+      leases.erase(session.lease_key, place);
+      session.lease_key = session.lease_until.ms;
+      leases.insert(session.lease_key, place);
+      ++work;
+      continue;
+    }
+    work += 1 + session.unfinished;
+    end_session(session, true, "lease ended", now, out);
+  }
+}
+
+}  // namespace rota::queue

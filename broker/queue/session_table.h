@@ -1,0 +1,109 @@
+#pragma once
+
+#include <absl/container/flat_hash_map.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/queue/command.h"
+#include "broker/queue/job_entry.h"
+#include "broker/queue/name_map.h"
+
+namespace rota::queue {
+
+// A queue that a session serves.
+struct ServedLane {
+  std::uint32_t lane = kNone;
+  std::uint32_t weight = 1;
+  std::uint64_t pass = 0;    // stride scheduling: the queue with the lowest is next
+  std::uint32_t member = 0;  // its place in Lane::members
+  bool in_slots = false;     // in Lane::free_slots
+  bool in_prefetch = false;  // in Lane::free_credit
+};
+
+// A worker's session. One without `connected` is a placeholder for leases found at a restart.
+struct Session {
+  SessionRef ref = kNoSession;
+  Uuid uuid;
+  std::uint64_t route = 0;
+  std::uint64_t connection = 0;
+  bool connected = false;
+  bool draining = false;
+  bool drain_asked = false;  // by an administrator
+  bool touched = false;      // in State::touched
+  bool overfull = false;     // in QueueState::overfull of its queues
+  std::string name, host, boot_id;
+  std::uint64_t pid = 0;
+  std::uint64_t start_time = 0;
+  std::uint32_t slots = 1;
+  std::uint32_t credit = 0;
+  std::uint64_t started_through = 0;
+  Steady lease_until;
+  Steady contact_at;
+  std::int64_t lease_key = 0;  // under which the lease tree has it; not after lease_until
+  // Its unfinished jobs in dispatch order.
+  JobIndex head = kNone, tail = kNone;
+  std::uint32_t unfinished = 0;
+  std::uint32_t asked = 0;     // of those, how many were asked back
+  std::uint64_t bytes = 0;     // of their bodies
+  JobIndex reserved = kNone;   // runs empty for this job
+  JobIndex exclusive = kNone;  // runs this job alone
+  std::uint32_t type_set = kNone;
+  std::uint32_t service = 0;  // raised when `lanes` is made anew: older ring items are void
+  std::uint64_t virtual_pass = 0;
+  std::vector<ServedLane> lanes;
+  std::vector<JobIndex> batch;  // given in this turn
+
+  [[nodiscard]] bool takes_jobs() const {
+    return connected && !draining && reserved == kNone && exclusive == kNone && unfinished < credit;
+  }
+  [[nodiscard]] bool has_free_slot() const { return takes_jobs() && unfinished < slots; }
+  [[nodiscard]] bool has_free_credit() const { return takes_jobs() && unfinished >= slots; }
+  [[nodiscard]] std::uint32_t beyond_slots() const { return unfinished > slots ? unfinished - slots : 0; }
+};
+
+// Sessions by number, uuid and name. A SessionRef is a place (16 bits) and how often the place was used before (16 bits),
+// so that the number of an ended session is not taken for another one's.
+class SessionTable {
+ public:
+  static constexpr std::size_t kMost = 65'535;
+
+  [[nodiscard]] Session* find(SessionRef ref);
+  [[nodiscard]] const Session* find(SessionRef ref) const;
+  [[nodiscard]] Session* at_place(std::uint32_t place) { return places_[place].session.get(); }
+  [[nodiscard]] Session* find_uuid(const Uuid& uuid);
+  [[nodiscard]] Session* find_name(std::string_view name);
+  // Null if all places are taken.
+  [[nodiscard]] Session* add(const Uuid& uuid);
+  void set_name(Session& session, std::string_view name);
+  void erase(SessionRef ref);
+  [[nodiscard]] std::size_t size() const { return by_uuid_.size(); }
+  // In the order of places.
+  template <typename Visit>
+  void each(Visit visit) {
+    for (auto& place : places_) {
+      if (place.session) visit(*place.session);
+    }
+  }
+  template <typename Visit>
+  void each(Visit visit) const {
+    for (const auto& place : places_) {
+      if (place.session) visit(static_cast<const Session&>(*place.session));
+    }
+  }
+
+ private:
+  struct Place {
+    std::unique_ptr<Session> session;
+    std::uint16_t uses = 0;
+  };
+  std::vector<Place> places_;
+  std::vector<std::uint32_t> free_;
+  absl::flat_hash_map<Uuid, SessionRef, std::hash<Uuid>> by_uuid_;
+  NameMap<SessionRef> by_name_;
+};
+
+}  // namespace rota::queue
