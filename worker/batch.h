@@ -14,6 +14,7 @@ namespace rota::worker {
 struct Batch {
   std::string frame;
   wire::Dispatch dispatch;
+  std::vector<wire::Spec> specs;     // of each shared part; empty ones if their bytes are no spec
   std::vector<std::uint32_t> types;  // of each shared part: index into the core's types, or kNoType
 
   static constexpr std::uint32_t kNoType = UINT32_MAX;
@@ -26,6 +27,7 @@ struct Assignment {
 
   [[nodiscard]] const wire::DispatchItem& item() const { return batch->dispatch.items[index]; }
   [[nodiscard]] const wire::DispatchShared& shared() const { return batch->dispatch.shared[item().shared]; }
+  [[nodiscard]] const wire::Spec& spec() const { return batch->specs[item().shared]; }
   [[nodiscard]] std::uint32_t type() const { return batch->types[item().shared]; }
 };
 

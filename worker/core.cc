@@ -133,7 +133,7 @@ void Core::finished(Handle job, Outcome outcome, std::int64_t run_us, Steady now
   gather(job.index, std::move(outcome), now);
 }
 
-void Core::progress(Handle job, double fraction, std::string message) {
+void Core::progress(Handle job, double fraction, std::string message, Steady now) {
   if (message.size() > limits::kMaxProgressMessage) message.resize(limits::kMaxProgressMessage);
   make_clean(message, limits::kMaxProgressMessage);
   fraction = std::clamp(fraction, 0.0, 1.0);
@@ -145,6 +145,7 @@ void Core::progress(Handle job, double fraction, std::string message) {
     }
   }
   progress_.push_back({job, fraction, std::move(message)});
+  renew_at_ = std::min(renew_at_, std::max(now, renewed_at_ + limits::kProgressInterval));
 }
 
 Assignment Core::assignment(Handle job) const {

@@ -51,7 +51,7 @@ class Core {
   // The executor really began a started job (it may queue short ones). Optional: finished() implies it.
   void begun(Handle job);
   void finished(Handle job, Outcome outcome, std::int64_t run_us, Steady now);
-  void progress(Handle job, double fraction, std::string message);
+  void progress(Handle job, double fraction, std::string message, Steady now);
 
   void drain(Steady now);
   // Running jobs are given up and reported lost.
@@ -68,6 +68,8 @@ class Core {
   [[nodiscard]] const Pace& pace(std::uint32_t type) const { return paces_[type]; }
   [[nodiscard]] std::uint32_t credit() const;
   [[nodiscard]] const std::optional<Ending>& ending() const { return ending_; }
+  [[nodiscard]] bool ended() const { return phase_ == Phase::ended; }
+  [[nodiscard]] bool draining() const { return draining_ || killed_; }
   [[nodiscard]] bool attached() const { return phase_ == Phase::attached; }
   [[nodiscard]] std::uint32_t held() const { return held_count_; }
   [[nodiscard]] std::size_t started() const { return started_.size(); }
@@ -161,7 +163,8 @@ class Core {
   std::uint64_t connection_ = 0;
   wire::Request next_request_ = 1, hello_request_ = 0, drain_request_ = 0;
   bool drain_confirmed_ = false;
-  Steady begun_at_, hello_at_, heard_at_, reconnect_at_, renew_at_, kill_until_ = kNeverSteady, gathered_at_, last_start_;
+  Steady begun_at_, renewed_at_, hello_at_, heard_at_, reconnect_at_, renew_at_, kill_until_ = kNeverSteady, gathered_at_,
+                                                                                 last_start_;
   Steady lease_from_;  // sent time of the newest renewal that was answered
   Steady flush_not_before_;
   Millis backoff_{0};

@@ -253,6 +253,7 @@ void Core::renew(Steady now, Actions& out) {
   const wire::Request request = next_request_++;
   if ((draining_ || killed_) && drain_request_ == 0) drain_request_ = request;
   renewals_.push_back({request, now});
+  renewed_at_ = now;
   renew_at_ = now + lease_ / 3;
   out.send.push_back({request, std::move(renewal)});
 }

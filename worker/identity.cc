@@ -3,10 +3,13 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdio>
 #include <fstream>
 #include <sstream>
 #include <string>
 
+#include "common/base/entropy.h"
+#include "common/base/limits.h"
 #include "common/base/uuid.h"
 
 namespace rota::worker {
@@ -27,14 +30,24 @@ std::uint64_t start_time_of_self() {
   return ticks;
 }
 
+std::string host_name() {
+  std::array<char, 256> host{};
+  if (gethostname(host.data(), host.size() - 1) != 0 || host[0] == '\0') return "unknown";
+  return host.data();
+}
+
 }  // namespace
+
+std::string default_name() {
+  std::array<char, 8> suffix{};
+  std::snprintf(suffix.data(), suffix.size(), "%06llx", static_cast<unsigned long long>(random_u64() & 0xFFFFFFU));
+  return host_name().substr(0, limits::kMaxWorkerName - suffix.size()) + "-" + suffix.data();
+}
 
 Identity identify_process() {
   Identity identity;
   identity.session = random_uuid();
-  std::array<char, 256> host{};
-  if (gethostname(host.data(), host.size() - 1) == 0) identity.host = host.data();
-  if (identity.host.empty()) identity.host = "unknown";
+  identity.host = host_name();
   std::ifstream boot{"/proc/sys/kernel/random/boot_id"};
   std::getline(boot, identity.boot_id);
   identity.pid = static_cast<std::uint64_t>(getpid());

@@ -26,5 +26,7 @@ struct Identity {
 
 // Fills host, boot id, pid and start time of this process, and a new session id.
 [[nodiscard]] Identity identify_process();
+// The host's name and a random suffix.
+[[nodiscard]] std::string default_name();
 
 }  // namespace rota::worker
