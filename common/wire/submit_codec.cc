@@ -1,5 +1,4 @@
 // SUBMIT and its answer, and what answers CANCEL and RETRY likewise.
-#include <array>
 #include <string>
 
 #include "common/base/names.h"
@@ -39,9 +38,13 @@ void write_shared(Writer& writer, const SubmitShared& shared) {
 }
 
 // [shared, id, payload, selector, key], trailing nils cut.
-void read_item(Reader& reader, const DecodeLimits& limits, SubmitItem& item) {
+void read_item(Reader& reader, const DecodeLimits& limits, std::size_t shared_parts, SubmitItem& item) {
   Fields fields(reader, "item");
   item.shared = fields.at("shared").number32();
+  if (reader.ok() && item.shared >= shared_parts) {
+    reader.fail(Code::bad_message,
+                "of " + std::to_string(item.shared) + " names no shared part: there are " + std::to_string(shared_parts));
+  }
   item.id = fields.at("id").job_id();
   if (fields.has("payload")) item.payload = reader.bytes(limits.max_payload);
   if (fields.has("selector")) read_selector(reader, item.selector);
@@ -58,32 +61,6 @@ void write_item(Writer& writer, const SubmitItem& item) {
   if (fields >= 4) write_selector(writer, item.selector);
   if (fields >= 5) writer.str(item.key);
 }
-
-// An item must name a shared part, and its id the slot of that part's queue.
-class ItemCheck {
- public:
-  explicit ItemCheck(const std::vector<SubmitShared>& shared) : shared_(shared) {
-    for (std::size_t i = 0; i < shared.size(); ++i) slots_[i] = slot_of_queue(shared[i].queue);
-  }
-
-  void operator()(Reader& reader, const SubmitItem& item) const {
-    if (!reader.ok()) return;
-    if (item.shared >= shared_.size()) {
-      reader.set_field("shared");
-      reader.fail(Code::bad_message, "of " + std::to_string(item.shared) + " names no shared part: there are " +
-                                         std::to_string(shared_.size()));
-    } else if (slot_of(item.id) != slots_[item.shared]) {
-      reader.set_field("id");
-      reader.fail(Code::bad_message, "is of slot " + std::to_string(slot_of(item.id)) + ", but queue " +
-                                         std::string(shared_[item.shared].queue) + " has slot " +
-                                         std::to_string(slots_[item.shared]) + ": make ids for the queue they go to");
-    }
-  }
-
- private:
-  const std::vector<SubmitShared>& shared_;
-  std::array<Slot, limits::kMaxShared> slots_{};
-};
 
 // 0, or [code, state, durability, id, created_at, run_at, message], trailing nils cut.
 void read_result(Reader& reader, ItemResult& item) {
@@ -139,11 +116,8 @@ void read_body(Reader& reader, Fields& fields, const DecodeLimits& limits, Submi
   body.notify = (flags & kNotifyFlag) != 0;
   read_list(fields.at("shared parts"), "shared part", limits::kMaxShared, body.shared,
             [&](SubmitShared& shared) { read_shared(reader, shared); });
-  const ItemCheck check(body.shared);
-  read_list(fields.at("items"), "item", limits.max_batch, body.items, [&](SubmitItem& item) {
-    read_item(reader, limits, item);
-    check(reader, item);
-  });
+  read_list(fields.at("items"), "item", limits.max_batch, body.items,
+            [&](SubmitItem& item) { read_item(reader, limits, body.shared.size(), item); });
 }
 
 void write_message(Writer& writer, Request request, const Submit& body) {
