@@ -1,0 +1,153 @@
+#include "broker/server/loop.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/limits.h"
+
+namespace rota::server {
+namespace {
+
+// Longest sleep: what is due by the second (silent peers) is looked at then.
+constexpr Millis kLongestWait{1000};
+// A peer without room is tried again this soon.
+constexpr Millis kBlockedWait{10};
+// How long the library gets to hand over the goodbyes.
+constexpr Millis kGoodbyeWait{100};
+
+}  // namespace
+
+Loop::Sockets::Sockets(net::Router clients, net::Router workers)
+    : clients_(std::move(clients), next_route_), workers_(std::move(workers), next_route_) {}
+
+Loop::Loop(EngineOptions options, const Parts& parts, net::Router clients, net::Router workers, int stop_fd)
+    : metrics_(parts.metrics),
+      log_(parts.log),
+      store_(parts.store),
+      sockets_(std::move(clients), std::move(workers)),
+      threads_(parts.store),
+      engine_(std::move(options), parts.core, parts.store, parts.volatile_store, sockets_, threads_),
+      stop_fd_(stop_fd) {}
+
+Loop::~Loop() = default;
+
+Status Loop::run() {
+  engine_.end_turn(read_clocks());
+  while (!stop_asked_) {
+    wait_for_work();
+    if (Status fault = take_done(); !fault.ok()) return fault;
+    more_waits_ = false;
+    // Workers first: what they finish frees room for what clients bring. After a stall all that waits is drained before
+    // time passes in the core.
+    drain(Side::worker);
+    drain(Side::client);
+    engine_.end_turn(read_clocks());
+    tell_closed(Side::worker);
+    tell_closed(Side::client);
+    const bool workers_blocked = sockets_.peers(Side::worker).flush();
+    const bool clients_blocked = sockets_.peers(Side::client).flush();
+    blocked_ = workers_blocked || clients_blocked;
+    if (!engine_.fault().ok()) return engine_.fault();
+    if (metrics_wanted_) {
+      MetricsSnapshot snapshot = take_snapshot(engine_, store_, read_clocks());
+      snapshot.outbox_bytes = sockets_.peers(Side::client).outbox_bytes() + sockets_.peers(Side::worker).outbox_bytes();
+      snapshot.outbox_overflows = sockets_.peers(Side::client).overflows() + sockets_.peers(Side::worker).overflows();
+      metrics_.publish(std::move(snapshot));
+    }
+  }
+  return stop();
+}
+
+Millis Loop::patience(Now now) const {
+  if (more_waits_) return Millis{0};
+  Millis longest = blocked_ ? kBlockedWait : kLongestWait;
+  const Steady due = engine_.next_deadline(now);
+  if (due <= now.steady) return Millis{0};
+  if (due != kNeverSteady) longest = std::min(longest, due - now.steady);
+  return longest;
+}
+
+void Loop::wait_for_work() {
+  std::array<net::WaitItem, 5> items;
+  items[0].socket = sockets_.peers(Side::client).router().raw();
+  items[1].socket = sockets_.peers(Side::worker).router().raw();
+  items[2].fd = threads_.done_fd();
+  items[3].fd = stop_fd_;
+  items[4].fd = metrics_.wanted_fd();
+  net::wait(items, patience(read_clocks()));
+  stop_asked_ = items[3].readable;
+  metrics_wanted_ = items[4].readable;
+}
+
+Status Loop::take_done() {
+  threads_.collect(done_);
+  ServerCounters& counters = engine_.counters();
+  counters.swept += done_.maintenance.swept;
+  counters.forgotten += done_.maintenance.forgotten;
+  counters.forgotten_early += done_.maintenance.forgotten_early;
+  if (!done_.fault.ok()) return done_.fault;
+  for (std::unique_ptr<CommitTask>& task : done_.commits) {
+    if (!task->status.ok()) return task->status;
+    engine_.on_committed(std::move(task));
+  }
+  for (std::unique_ptr<ReadTask>& task : done_.reads) engine_.on_read(std::move(task), read_clocks());
+  return engine_.fault();
+}
+
+void Loop::drain(Side side) {
+  Peers& peers = sockets_.peers(side);
+  const Now now = read_clocks();
+  std::size_t taken = 0;
+  Route route = 0;
+  while (taken < limits::kTurnMessages && peers.receive(route)) {
+    ++taken;
+    if (peers.malformed()) {
+      engine_.on_malformed(side, route, now);
+    } else {
+      engine_.on_frame(side, route, peers.frame(), now);
+    }
+  }
+  more_waits_ = more_waits_ || taken == limits::kTurnMessages;
+}
+
+void Loop::tell_closed(Side side) {
+  sockets_.peers(side).take_closed(closed_);
+  for (const Route route : closed_) {
+    log_.debug("peer {} on the {} side is gone", route, side == Side::client ? "clients'" : "workers'");
+    engine_.on_closed(route, read_clocks());
+  }
+}
+
+// Submits are refused from here on, what came in is still taken, everything is committed and sent, then peers are told.
+Status Loop::stop() {
+  log_.info("stopping: committing what is open");
+  engine_.begin_shutdown();
+  do {
+    more_waits_ = false;
+    drain(Side::worker);
+    drain(Side::client);
+    engine_.end_turn(read_clocks());
+  } while (more_waits_);
+  while (!engine_.is_settled()) {
+    std::array<net::WaitItem, 1> items;
+    items[0].fd = threads_.done_fd();
+    net::wait(items, kLongestWait);
+    if (Status fault = take_done(); !fault.ok()) return fault;
+    engine_.end_turn(read_clocks());
+  }
+  engine_.say_goodbye();
+  for (int tries = 0; tries < 10; ++tries) {
+    const bool waits = sockets_.peers(Side::worker).flush();
+    const bool waits_too = sockets_.peers(Side::client).flush();
+    net::wait({}, kGoodbyeWait / 10);
+    if (!waits && !waits_too && tries >= 2) break;
+  }
+  return {};
+}
+
+}  // namespace rota::server
