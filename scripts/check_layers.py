@@ -31,7 +31,8 @@ ALLOWED = {
     "worker/spawner": ["common/base"],
     "worker/program": ["common/base", "common/wire", "common/net", "common/program", "worker", "worker/spawner"],
     "client": ["common/base", "common/wire", "common/net"],
-    "client/cli": ["common/base", "common/wire", "common/net", "common/program", "client"],
+    # `rota bench` brings no-op workers of its own.
+    "client/cli": ["common/base", "common/wire", "common/net", "common/program", "client", "worker"],
     "bench": LIBRARIES + ["common/program"],
     "examples": LIBRARIES,
     "tests": LIBRARIES + ["common/program", "broker/program", "worker/spawner", "worker/program", "client/cli", "bench"],
