@@ -2,6 +2,8 @@
 
 #include <poll.h>
 
+#include <algorithm>
+
 #include "common/base/entropy.h"
 #include "common/base/units.h"
 
@@ -49,10 +51,16 @@ void Client::State::count(const SubmitResult& result) {
 }
 
 void Client::State::on_message(const wire::Message& message) {
-  if (const auto* notify = std::get_if<wire::Notify>(&message.body)) return watched.on_notify(*notify);
+  if (const auto* notify = std::get_if<wire::Notify>(&message.body)) {
+    return watched.on_notify(message.request, *notify);
+  }
   if (submitter.on_message(message)) return;
   const auto found = calls.find(message.request);
-  if (found == calls.end()) return;  // answered before, or given up
+  if (found == calls.end()) {
+    // Otherwise answered before, or given up.
+    if (const auto* error = std::get_if<wire::ErrorReply>(&message.body)) watched.on_error(message.request, *error);
+    return;
+  }
   Call& call = *found->second;
   if (const auto* error = std::get_if<wire::ErrorReply>(&message.body)) {
     Error refusal{error->code, std::string(error->message)};
@@ -98,7 +106,8 @@ void Client::State::on_contact(bool back, const std::string& reason) {
 }
 
 Result<std::size_t> Client::State::turn(Steady until) {
-  Result<std::size_t> handled = connection.turn(until, options.wake_fd);
+  watched.tick(connection.now());
+  Result<std::size_t> handled = connection.turn(std::min(until, watched.next_event()), options.wake_fd);
   // While messages keep coming the descriptor is looked at here only.
   if (handled && is_readable(options.wake_fd)) return Error{Code::cancelled, "interrupted"};
   return handled;

@@ -11,6 +11,7 @@ namespace rota::client {
 namespace {
 
 constexpr std::size_t kSpareBuffers = 64;
+constexpr Millis kStuck{300};
 constexpr Millis kOutboxRetry{2};  // the socket tells nobody when it has room again
 
 wire::DecodeLimits decode_limits() {
@@ -64,12 +65,13 @@ wire::Request Connection::post_later(wire::Message& message, Steady at, Steady d
   return request;
 }
 
-void Connection::tell(wire::Message& message) {
-  if (!ready()) return;
+std::optional<wire::Request> Connection::tell(wire::Message& message) {
+  if (!ready()) return std::nullopt;
   message.request = table_.number();
   scratch_.clear();
   wire::encode(message, scratch_);
   transmit(scratch_);
+  return message.request;
 }
 
 void Connection::close(wire::Request request) {
@@ -133,7 +135,7 @@ Status Connection::do_what_is_due() {
   if (turn_.ping) {
     wire::Message ping;
     ping.body = wire::Ping{};
-    tell(ping);
+    static_cast<void>(tell(ping));
     table_.ping_sent(now_);
   }
   // By index: a handler may post, which does not touch turn_.
@@ -250,11 +252,17 @@ void Connection::note_lost(const std::string& reason) {
 
 void Connection::transmit(std::string_view frame) {
   if (outbox_.empty() && socket_->send(frame) == net::SendResult::sent) return;
+  if (outbox_.empty()) stuck_since_ = now_;
   outbox_.emplace_back(frame);
 }
 
 void Connection::flush_outbox() {
-  while (!outbox_.empty() && socket_ && socket_->send(outbox_.front()) == net::SendResult::sent) outbox_.pop_front();
+  while (!outbox_.empty() && socket_ && socket_->send(outbox_.front()) == net::SendResult::sent) {
+    outbox_.pop_front();
+    stuck_since_ = now_;
+  }
+  // With thousands of messages of room, a socket that takes none has no peer any more.
+  if (!outbox_.empty() && greeted() && now_ >= stuck_since_ + kStuck) lose_contact("the connection is down");
 }
 
 std::string Connection::take_buffer() {

@@ -60,8 +60,8 @@ class Connection {
   wire::Request post(wire::Message& message, Steady deadline, Steady resend_until = kNeverSteady);
   // The same, but first sent at `at` (something refused for now).
   wire::Request post_later(wire::Message& message, Steady at, Steady deadline, Steady resend_until);
-  // Sends once, in the present session only; without one nothing happens.
-  void tell(wire::Message& message);
+  // Sends once, in the present session only, and returns its number; without a session nothing happens.
+  std::optional<wire::Request> tell(wire::Message& message);
   void close(wire::Request request);
   // Refused as a whole for now: repeat after a pause; `hint` is the broker's.
   void defer(wire::Request request, Millis hint, std::uint32_t refusals);
@@ -114,7 +114,8 @@ class Connection {
 
   std::unordered_map<wire::Request, std::string> frames_;  // of open requests, as sent
   std::deque<std::string> outbox_;                         // what the socket had no room for, in order
-  std::vector<std::string> spare_;                         // buffers to reuse
+  Steady stuck_since_{0};
+  std::vector<std::string> spare_;  // buffers to reuse
   std::string scratch_;
 
   BrokerFacts facts_;

@@ -1,6 +1,7 @@
 #include "client/watch_list.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace rota::client {
 
@@ -60,18 +61,59 @@ const FinalSink* WatchList::sink_of(const JobId& id) const {
   return found == watched_.end() ? nullptr : found->second.sink;
 }
 
-void WatchList::on_notify(const wire::Notify& notify) {
-  for (const wire::NotifyItem& item : notify.items) {
-    const auto found = watched_.find(item.id);
-    if (found == watched_.end()) continue;  // told before, or no longer awaited
-    const FinalSink* sink = found->second.sink;
-    watched_.erase(found);
-    if (sink != nullptr && *sink) (*sink)(view_of(item));
+void WatchList::end(const JobId& id, const FinishedJob& job) {
+  const auto found = watched_.find(id);
+  if (found == watched_.end()) return;  // told before, or no longer awaited
+  const FinalSink* sink = found->second.sink;
+  watched_.erase(found);
+  if (sink != nullptr && *sink) (*sink)(job);
+}
+
+void WatchList::on_notify(wire::Request request, const wire::Notify& notify) {
+  refusals_ = 0;
+  for (const wire::NotifyItem& item : notify.items) end(item.id, view_of(item));
+  if (const auto asked = asked_.find(request); asked != asked_.end()) {
+    asked->second.left -= std::min(asked->second.left, notify.items.size());
+    if (asked->second.left == 0) asked_.erase(asked);
   }
   refresh();
 }
 
+bool WatchList::on_error(wire::Request request, const wire::ErrorReply& error) {
+  const auto found = asked_.find(request);
+  if (found == asked_.end()) return false;
+  if (error.code != Code::moved && is_retryable(error.code)) {
+    refused_.push_back(request);
+    repeat_at_ = connection_.now() + connection_.refusal_pause(error.retry_after, refusals_++);
+    return true;
+  }
+  const Asked asked = std::move(found->second);
+  asked_.erase(found);
+  FinishedJob job;
+  job.code = error.code;
+  job.message = error.message;
+  for (const JobId& id : asked.ids) {
+    job.id = id;
+    end(id, job);
+  }
+  refresh();
+  return true;
+}
+
+void WatchList::tick(Steady now) {
+  if (refused_.empty() || now < repeat_at_) return;
+  for (const wire::Request request : std::exchange(refused_, {})) {
+    const auto found = asked_.find(request);
+    if (found == asked_.end()) continue;
+    const Asked asked = std::move(found->second);
+    asked_.erase(found);
+    send_waits(asked.ids, asked.with_result);
+  }
+}
+
 void WatchList::resume(const IdSet& submitting) {
+  asked_.clear();
+  refused_.clear();
   std::vector<JobId> plain;
   std::vector<JobId> with_result;
   for (const auto& [id, watched] : watched_) {
@@ -90,7 +132,11 @@ void WatchList::send_waits(std::span<const JobId> ids, bool with_result) {
     wait.ids.assign(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(count));
     wire::Message message;
     message.body = std::move(wait);
-    connection_.tell(message);  // without a session resume() asks
+    // Without a session resume() asks.
+    if (const auto request = connection_.tell(message)) {
+      const auto part = ids.first(count);
+      asked_.emplace(*request, Asked{{part.begin(), part.end()}, count, with_result});
+    }
     ids = ids.subspan(count);
   }
 }

@@ -29,7 +29,13 @@ class WatchList {
   void forget_all(const FinalSink* sink);
   [[nodiscard]] const FinalSink* sink_of(const JobId& id) const;
 
-  void on_notify(const wire::Notify& notify);
+  void on_notify(wire::Request request, const wire::Notify& notify);
+  // Whether the message refuses one of these WAITs. Refused for now: asked again by tick(); for good: its jobs are reported
+  // with that code.
+  bool on_error(wire::Request request, const wire::ErrorReply& error);
+  // Repeats what was refused for now.
+  void tick(Steady now);
+  [[nodiscard]] Steady next_event() const { return refused_.empty() ? kNeverSteady : repeat_at_; }
   // A new session: asks for all again but those in `submitting`, which the repeated SUBMITs announce.
   void resume(const IdSet& submitting);
   [[nodiscard]] std::size_t size() const { return watched_.size(); }
@@ -39,11 +45,22 @@ class WatchList {
     const FinalSink* sink = nullptr;
     bool with_result = false;
   };
+  // A WAIT that the broker has not answered whole.
+  struct Asked {
+    std::vector<JobId> ids;
+    std::size_t left = 0;
+    bool with_result = false;
+  };
   void send_waits(std::span<const JobId> ids, bool with_result);
+  void end(const JobId& id, const FinishedJob& job);
   void refresh() { connection_.expect_notices(!watched_.empty()); }
 
   Connection& connection_;
   absl::flat_hash_map<JobId, Watched, std::hash<Uuid>> watched_;
+  absl::flat_hash_map<wire::Request, Asked> asked_;
+  std::vector<wire::Request> refused_;
+  Steady repeat_at_{0};
+  std::uint32_t refusals_ = 0;  // in a row
 };
 
 }  // namespace rota::client

@@ -1,0 +1,147 @@
+#include "client/cli/broker_commands.h"
+
+#include <cstdio>
+
+#include "client/cli/job_json.h"
+#include "client/cli/job_text.h"
+#include "client/cli/option_takers.h"
+#include "client/cli/session.h"
+#include "common/base/names.h"
+#include "common/program/exit_code.h"
+
+namespace rota::cli {
+
+namespace {
+
+void print_rows(const Session& session, const std::vector<client::AdminRow>& rows, bool as_table) {
+  if (session.output() == Output::json) {
+    for (const client::AdminRow& row : rows) std::printf("%s\n", row_json(row).c_str());
+  } else if (session.output() == Output::text) {
+    std::fputs(row_table(rows, as_table).c_str(), stdout);
+  }
+}
+
+// Shows what the broker says to a verb.
+class ShowCommand : public Command {
+ public:
+  ShowCommand(std::string verb, std::string help, bool as_table, std::string nothing)
+      : Command(std::move(verb), std::move(help)), as_table_(as_table), nothing_(std::move(nothing)) {}
+
+  int run(Session& session) override {
+    if (!session.connect()) return session.connect_exit();
+    const Result<std::vector<client::AdminRow>> rows = session.client().admin(name());
+    if (!rows) return session.fail_request(rows.error());
+    print_rows(session, *rows, as_table_);
+    if (rows->empty() && session.output() == Output::text) session.notice(nothing_);
+    return 0;
+  }
+
+ private:
+  bool as_table_;
+  std::string nothing_;
+};
+
+class PingCommand : public Command {
+ public:
+  PingCommand() : Command("ping", "Measure the round-trip time") {}
+
+  int run(Session& session) override {
+    if (!session.connect()) return session.connect_exit();
+    const Result<std::int64_t> micros = session.client().ping();
+    if (!micros) return session.fail_request(micros.error());
+    if (session.output() == Output::json) {
+      std::printf("%s\n", row_json({{"broker", session.broker()}, {"round_trip_us", *micros}}).c_str());
+    } else if (session.output() == Output::text) {
+      std::printf("%s answered in %.3f ms\n", session.broker().c_str(), static_cast<double>(*micros) / 1000);
+    }
+    return 0;
+  }
+};
+
+// Does something to one queue or worker.
+class ActOnCommand : public Command {
+ public:
+  ActOnCommand(std::string verb, std::string help, std::string subject)
+      : Command(std::move(verb), std::move(help)), subject_(std::move(subject)) {}
+
+  Positional positional() const override {
+    return {subject_ == "queue" ? "Q" : "WORKER", "The " + subject_ + "'s name", 1, 1};
+  }
+
+  int run(Session& session) override {
+    const std::string& target = arguments().front();
+    const bool is_queue = subject_ == "queue";
+    if (is_queue ? !is_valid_queue_name(target) : !is_valid_worker_name(target)) {
+      return session.usage(is_queue ? "'" + target + "' is no queue's name: those are 1 to 64 of A-Z a-z 0-9 . _ -"
+                                    : "'" + target + "' is no worker's name: those are printable and without blanks");
+    }
+    if (!session.connect()) return session.connect_exit();
+    const Result<std::vector<client::AdminRow>> rows = session.client().admin(name(), {{subject_, target}});
+    if (!rows) return session.fail_request(rows.error());
+    print_rows(session, *rows, false);
+    return 0;
+  }
+
+ private:
+  std::string subject_;
+};
+
+class PurgeCommand : public Command {
+ public:
+  PurgeCommand() : Command("purge", "Forget the jobs of a queue; running ones are left alone") {}
+
+  void declare(program::Options& options, CLI::App* scope) override {
+    options.add(
+        {.scope = scope, .name = "queue", .placeholder = "Q", .help = "The queue", .environment = "", .in_file = false},
+        queue_name(queue_));
+    options.add({.scope = scope,
+                 .name = "state",
+                 .placeholder = "S",
+                 .help = "Only jobs in this state",
+                 .environment = "",
+                 .in_file = false},
+                [this](std::string_view text) -> Status {
+                  const auto state = parse_job_state(text);
+                  if (!state || *state == JobState::running || *state == JobState::blocked) {
+                    return Error{Code::bad_message, "give scheduled, ready, succeeded, failed, cancelled or expired"};
+                  }
+                  state_ = text;
+                  return {};
+                });
+    options.flag(
+        {.scope = scope, .name = "yes", .placeholder = "", .help = "Really do it", .environment = "", .in_file = false},
+        yes_);
+  }
+
+  int run(Session& session) override {
+    if (queue_.empty()) return session.usage("purge needs --queue");
+    if (!yes_) return session.usage("purge forgets jobs for good: add --yes to do it");
+    if (!session.connect()) return session.connect_exit();
+    std::vector<client::StringPair> arguments{{"queue", queue_}};
+    if (!state_.empty()) arguments.emplace_back("state", state_);
+    const Result<std::vector<client::AdminRow>> rows = session.client().admin("purge", arguments);
+    if (!rows) return session.fail_request(rows.error());
+    print_rows(session, *rows, false);
+    return 0;
+  }
+
+ private:
+  std::string queue_, state_;
+  bool yes_ = false;
+};
+
+}  // namespace
+
+void add_broker_commands(std::vector<std::unique_ptr<Command>>& commands) {
+  commands.push_back(std::make_unique<PurgeCommand>());
+  commands.push_back(
+      std::make_unique<ShowCommand>("queues", "Show the queues with their jobs by state", true, "no queues yet"));
+  commands.push_back(std::make_unique<ActOnCommand>("pause", "Let a queue hand out nothing", "queue"));
+  commands.push_back(std::make_unique<ActOnCommand>("resume", "Let a paused queue go on", "queue"));
+  commands.push_back(std::make_unique<ShowCommand>("workers", "Show the connected workers", true, "no workers connected"));
+  commands.push_back(std::make_unique<ActOnCommand>("drain", "Let a worker finish what runs and leave", "worker"));
+  commands.push_back(std::make_unique<ShowCommand>("stats", "Show the broker's counters", false, "no counters"));
+  commands.push_back(std::make_unique<PingCommand>());
+}
+
+}  // namespace rota::cli

@@ -1,0 +1,183 @@
+#include "client/cli/job_commands.h"
+
+#include <cstdio>
+#include <unordered_set>
+
+#include "client/cli/id_arguments.h"
+#include "client/cli/job_json.h"
+#include "client/cli/job_text.h"
+#include "client/cli/job_waiter.h"
+#include "client/cli/session.h"
+#include "common/program/exit_code.h"
+
+namespace rota::cli {
+
+namespace {
+
+// A command whose words are ids.
+class IdsCommand : public Command {
+ public:
+  IdsCommand(std::string name, std::string help, std::size_t most = 0)
+      : Command(std::move(name), std::move(help)), most_(most) {}
+
+  Positional positional() const override {
+    return {most_ == 1 ? "ID" : "ID...", "Job ids; - reads them from stdin", 1, most_};
+  }
+
+  int run(Session& session) override {
+    const Result<std::vector<JobId>> ids = parse_ids(arguments());
+    if (!ids) return session.usage(ids.error().message);
+    prepare(session);
+    if (!session.connect()) return session.connect_exit();
+    const int code = run_with(session, *ids);
+    return std::fflush(stdout) == 0 ? code : session.fail({Code::internal, "cannot write to stdout"});
+  }
+
+ protected:
+  virtual void prepare(Session&) {}
+  virtual int run_with(Session& session, const std::vector<JobId>& ids) = 0;
+
+ private:
+  std::size_t most_;
+};
+
+int not_found(Session& session, const client::Job& job) {
+  std::string text = "no job " + to_string(job.id);
+  if (!job.message.empty()) text += ": " + job.message;
+  return session.fail({job.code, std::move(text)});
+}
+
+class StatusCommand : public IdsCommand {
+ public:
+  StatusCommand() : IdsCommand("status", "Tell the facts of jobs") {}
+
+ protected:
+  int run_with(Session& session, const std::vector<JobId>& ids) override {
+    const Result<std::vector<client::Job>> jobs = session.client().get(ids);
+    if (!jobs) return session.fail_request(jobs.error());
+    int code = 0;
+    std::vector<client::Job> known;
+    for (const client::Job& job : *jobs) {
+      if (job.code != Code::ok) {
+        code = not_found(session, job);
+      } else if (session.output() == Output::json) {
+        std::printf("%s\n", job_json(job).c_str());
+      } else {
+        known.push_back(job);
+      }
+    }
+    if (session.output() != Output::text || known.empty()) return code;
+    std::fputs((ids.size() == 1 ? job_facts(known.front()) : job_table(known)).c_str(), stdout);
+    return code;
+  }
+};
+
+class WaitCommand : public IdsCommand {
+ public:
+  WaitCommand() : IdsCommand("wait", "Wait until jobs are final") {}
+
+ protected:
+  void prepare(Session& session) override {
+    session.client_options.on_contact_lost = [&session](const std::string& reason) {
+      session.notice("lost contact with the broker at " + session.broker() + ": " + reason);
+    };
+    session.client_options.on_contact_back = [&session] {
+      session.notice("the broker at " + session.broker() + " is back");
+    };
+  }
+
+  int run_with(Session& session, const std::vector<JobId>& ids) override {
+    std::unordered_set<JobId> seen;
+    std::vector<JobId> distinct;
+    for (const JobId& id : ids) {
+      if (seen.insert(id).second) distinct.push_back(id);
+    }
+    WaitOptions options;
+    options.print_each = true;
+    return JobWaiter(session, std::move(distinct), options).run();
+  }
+};
+
+class ResultCommand : public IdsCommand {
+ public:
+  ResultCommand() : IdsCommand("result", "Write a job's result to stdout", 1) {}
+
+ protected:
+  int run_with(Session& session, const std::vector<JobId>& ids) override {
+    if (ids.size() != 1) return session.usage("result takes one id");
+    const Result<std::vector<client::Job>> jobs = session.client().get(ids, true);
+    if (!jobs) return session.fail_request(jobs.error());
+    const client::Job& job = jobs->front();
+    if (job.code != Code::ok) return not_found(session, job);
+    if (!is_final(job.state)) {
+      const int code = session.fail({Code::retry_later, "job " + to_string(job.id) + " is not final yet: it is " +
+                                                            std::string(job_state_name(job.state))});
+      return code;
+    }
+    if (session.output() == Output::json) {
+      std::printf("%s\n", job_json(job, true).c_str());
+    } else if (session.output() == Output::text) {
+      std::fwrite(job.result.data(), 1, job.result.size(), stdout);
+    }
+    if (job.state == JobState::succeeded) return 0;
+    std::string text = "job " + to_string(job.id) + " " + std::string(job_state_name(job.state));
+    if (job.exit_code) text += " with exit code " + std::to_string(*job.exit_code);
+    if (!job.error_code.empty()) text += ": " + job.error_code;
+    if (!job.error_message.empty()) text += ": " + job.error_message;
+    session.notice(text);
+    return program::kExitJobFailed;
+  }
+};
+
+// cancel and retry: one outcome an id; the exit code is that of the first that was refused.
+int print_outcomes(Session& session, const Result<std::vector<client::ItemOutcome>>& outcomes, std::string_view done) {
+  if (!outcomes) return session.fail_request(outcomes.error());
+  int code = 0;
+  for (const client::ItemOutcome& outcome : *outcomes) {
+    if (outcome.code != Code::ok && outcome.code != Code::duplicate) {
+      const std::string reason = outcome.message.empty() ? std::string(code_name(outcome.code)) : outcome.message;
+      const int failed = session.fail({outcome.code, "job " + to_string(outcome.id) + ": " + reason});
+      // A job that is not in the state for it is no usage error.
+      if (code == 0) code = outcome.code == Code::conflict ? program::kExitJobFailed : failed;
+    } else if (session.output() == Output::json) {
+      std::printf("%s\n", outcome_json(outcome).c_str());
+    } else if (session.output() == Output::text) {
+      const std::string state(job_state_name(outcome.state));
+      const bool asked_only = done == "cancel" && outcome.state == JobState::running;
+      std::printf("%s %s\n", to_string(outcome.id).c_str(), asked_only ? "running, asked to stop" : state.c_str());
+    }
+  }
+  return code;
+}
+
+class CancelCommand : public IdsCommand {
+ public:
+  CancelCommand() : IdsCommand("cancel", "Cancel jobs: queued ones at once, running ones are stopped by their worker") {}
+
+ protected:
+  int run_with(Session& session, const std::vector<JobId>& ids) override {
+    return print_outcomes(session, session.client().cancel(ids), "cancel");
+  }
+};
+
+class RetryCommand : public IdsCommand {
+ public:
+  RetryCommand() : IdsCommand("retry", "Put final jobs back to ready, under the same id") {}
+
+ protected:
+  int run_with(Session& session, const std::vector<JobId>& ids) override {
+    return print_outcomes(session, session.client().retry(ids), "retry");
+  }
+};
+
+}  // namespace
+
+void add_job_commands(std::vector<std::unique_ptr<Command>>& commands) {
+  commands.push_back(std::make_unique<StatusCommand>());
+  commands.push_back(std::make_unique<WaitCommand>());
+  commands.push_back(std::make_unique<ResultCommand>());
+  commands.push_back(std::make_unique<CancelCommand>());
+  commands.push_back(std::make_unique<RetryCommand>());
+}
+
+}  // namespace rota::cli

@@ -1,0 +1,173 @@
+#include "client/cli/job_waiter.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <unordered_set>
+#include <utility>
+
+#include "client/cli/job_json.h"
+#include "common/program/exit_code.h"
+
+namespace rota::cli {
+
+namespace {
+
+constexpr std::int64_t kExplainAfterUs = 2'000'000;
+constexpr Millis kSlice{200};          // between two looks at the display
+constexpr int kExitInterrupted = 130;  // as shells report SIGINT
+
+client::Job copy_of(const client::FinishedJob& job) {
+  client::Job copy;
+  copy.id = job.id;
+  copy.code = job.code;
+  copy.message = job.message;
+  copy.state = job.state;
+  copy.attempts = job.attempts;
+  copy.losses = job.losses;
+  copy.worker = job.worker;
+  copy.exit_code = job.exit_code;
+  copy.signal = job.signal;
+  copy.error_code = job.error_code;
+  copy.error_message = job.error_message;
+  copy.result = job.result;
+  copy.result_size = job.result_size;
+  copy.stderr_tail = job.stderr_tail;
+  return copy;
+}
+
+}  // namespace
+
+JobWaiter::JobWaiter(Session& session, std::vector<JobId> ids, const WaitOptions& options)
+    : session_(session),
+      ids_(std::move(ids)),
+      options_(options),
+      display_(ids_.size(), options.show_progress && ids_.size() > 1 && session.output() == Output::text) {}
+
+int JobWaiter::run() {
+  const std::int64_t start = monotonic_us();
+  next_explanation_us_ = start + kExplainAfterUs;
+  session_.client().on_final([this](const client::FinishedJob& job) { on_final(job); });
+  const bool wants_result = options_.write_through && ids_.size() == 1;
+  if (const Status watched = session_.client().watch(ids_, wants_result); !watched) return session_.fail(watched.error());
+  if (const auto left = run_until_final(start)) {
+    display_.clear();
+    return *left;
+  }
+  return finish();
+}
+
+std::optional<int> JobWaiter::run_until_final(std::int64_t start_us) {
+  const Millis limit = session_.wait_limit();
+  while (done_ < ids_.size()) {
+    const Millis spent{(monotonic_us() - start_us) / 1000};
+    if (limit.count() >= 0 && spent >= limit) {
+      display_.clear();
+      session_.fail({Code::timed_out, std::to_string(ids_.size() - done_) + " of " + std::to_string(ids_.size()) +
+                                          " jobs are not final; they go on"});
+      return program::kExitTimedOut;
+    }
+    const Millis slice = limit.count() < 0 ? kSlice : std::min(kSlice, limit - spent);
+    const Result<std::size_t> handled = session_.client().poll(slice);
+    if (!handled && handled.error().code == Code::cancelled) {
+      if (const auto left = on_interrupted()) return left;
+      continue;
+    }
+    if (!handled) return session_.fail_request(handled.error());
+    display_.update(done_, done_ - succeeded_);
+    if (done_ == 0 && !running_seen_ && monotonic_us() >= next_explanation_us_) explain_waiting();
+  }
+  return std::nullopt;
+}
+
+void JobWaiter::on_final(const client::FinishedJob& job) {
+  ++done_;
+  if (job.succeeded()) ++succeeded_;
+  if (options_.cancel_on_signal) finished_.push_back(job.id);
+  if (ids_.size() == 1) single_ = copy_of(job);
+  if (job.code != Code::ok) {
+    ++unknown_;
+    display_.clear();
+    session_.fail({job.code, "job " + to_string(job.id) + " cannot be waited for: " + std::string(job.message)});
+    return;
+  }
+  const bool written_through = options_.write_through && ids_.size() == 1;
+  if (session_.output() == Output::json) {
+    std::printf("%s\n", finished_json(job).c_str());
+  } else if (session_.output() == Output::text && options_.print_each && !written_through) {
+    display_.clear();
+    std::printf("%s %s\n", to_string(job.id).c_str(), std::string(job_state_name(job.state)).c_str());
+  }
+}
+
+// Asks about the first job that has not ended: it is the first in line, so what holds it holds all.
+void JobWaiter::explain_waiting() {
+  next_explanation_us_ = monotonic_us() + kExplainAfterUs;
+  if (!session_.client().in_contact()) return;
+  const std::vector<JobId> first{ids_.front()};
+  const Result<std::vector<client::Job>> jobs = session_.client().get(first);
+  if (!jobs || jobs->empty()) return;
+  const client::Job& job = jobs->front();
+  if (job.state == JobState::running) running_seen_ = true;
+  if (job.waiting_for.empty() || job.waiting_for == explanation_) return;
+  explanation_ = job.waiting_for;
+  display_.clear();
+  session_.notice("waiting: " + explanation_);
+}
+
+std::vector<JobId> JobWaiter::unfinished() const {
+  const std::unordered_set<JobId> done(finished_.begin(), finished_.end());
+  std::vector<JobId> rest;
+  for (const JobId& id : ids_) {
+    if (!done.contains(id)) rest.push_back(id);
+  }
+  return rest;
+}
+
+std::optional<int> JobWaiter::on_interrupted() {
+  if (!session_.take_signal()) return std::nullopt;
+  if (cancelling_ || !options_.cancel_on_signal) return kExitInterrupted;
+  cancelling_ = true;
+  const std::vector<JobId> rest = unfinished();
+  display_.clear();
+  session_.notice("cancelling " + std::to_string(rest.size()) + (rest.size() == 1 ? " job" : " jobs") +
+                  "; interrupt again to leave at once");
+  const Result<std::vector<client::ItemOutcome>> outcomes = session_.client().cancel(rest);
+  if (outcomes) return std::nullopt;
+  if (outcomes.error().code == Code::cancelled) return kExitInterrupted;
+  return session_.fail_request(outcomes.error());
+}
+
+int JobWaiter::finish() {
+  if (options_.write_through && ids_.size() == 1 && single_ && single_->code == Code::ok) return write_single_through();
+  display_.finish(done_, done_ - succeeded_);
+  std::fflush(stdout);
+  if (unknown_ > 0) return program::kExitNotFound;
+  return succeeded_ == done_ ? program::kExitOk : program::kExitJobFailed;
+}
+
+int JobWaiter::write_single_through() {
+  client::Job& job = *single_;
+  if (job.result.size() < job.result_size) {
+    const Result<std::vector<client::Job>> whole = session_.client().get(ids_, true);
+    if (!whole) return session_.fail_request(whole.error());
+    job.result = whole->front().result;
+  }
+  if (session_.output() == Output::text) {
+    std::fwrite(job.result.data(), 1, job.result.size(), stdout);
+    std::fflush(stdout);
+    std::fwrite(job.stderr_tail.data(), 1, job.stderr_tail.size(), stderr);
+  }
+  if (job.state == JobState::succeeded) return program::kExitOk;
+  const bool own_exit = job.exit_code && *job.exit_code != 0;
+  // A command that ended by itself has said what it had to say; everything else is explained here.
+  if (job.state != JobState::failed || !own_exit) {
+    std::string text = "job " + to_string(job.id) + " " + std::string(job_state_name(job.state));
+    if (!job.error_code.empty()) text += ": " + job.error_code;
+    if (!job.error_message.empty()) text += ": " + job.error_message;
+    session_.notice(text);
+  }
+  if (own_exit && job.state == JobState::failed) return *job.exit_code & 0xFF;
+  return program::kExitJobFailed;
+}
+
+}  // namespace rota::cli

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "client/cli/session.h"
+#include "client/cli/wait_display.h"
+#include "client/job.h"
+
+namespace rota::cli {
+
+struct WaitOptions {
+  bool show_progress = true;      // a bar on a terminal, a summary elsewhere
+  bool write_through = false;     // a single job: its stdout and stderr become ours, its exit code too
+  bool print_each = false;        // a line on stdout for each job that ends
+  bool cancel_on_signal = false;  // the first signal cancels the jobs, the second leaves
+};
+
+// Waits until jobs are final, showing what happens.
+class JobWaiter {
+ public:
+  // `ids` without repetitions.
+  JobWaiter(Session& session, std::vector<JobId> ids, const WaitOptions& options);
+  // The exit code of the contract.
+  [[nodiscard]] int run();
+
+ private:
+  void on_final(const client::FinishedJob& job);
+  void explain_waiting();
+  // Nothing: go on waiting.
+  [[nodiscard]] std::optional<int> on_interrupted();
+  [[nodiscard]] std::optional<int> run_until_final(std::int64_t start_us);
+  [[nodiscard]] std::vector<JobId> unfinished() const;
+  int finish();
+  int write_single_through();
+
+  Session& session_;
+  std::vector<JobId> ids_;
+  WaitOptions options_;
+  WaitDisplay display_;
+  std::vector<JobId> finished_;  // only while it is needed: for cancelling the rest
+  std::uint64_t done_ = 0, succeeded_ = 0, unknown_ = 0;
+  std::optional<client::Job> single_;  // the end of a single job
+  bool cancelling_ = false;
+  bool running_seen_ = false;
+  std::int64_t next_explanation_us_ = 0;
+  std::string explanation_;
+};
+
+}  // namespace rota::cli

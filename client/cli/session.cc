@@ -1,0 +1,127 @@
+#include "client/cli/session.h"
+
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+
+#include "client/cli/job_json.h"
+#include "common/program/exit_code.h"
+#include "common/program/version.h"
+
+namespace rota::cli {
+
+namespace {
+
+sigset_t handled_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  return signals;
+}
+
+std::string one_line(std::string_view text) {
+  std::string line(text);
+  for (char& c : line) {
+    if (c == '\n' || c == '\r') c = ' ';
+  }
+  return line;
+}
+
+}  // namespace
+
+Session::~Session() {
+  client_.reset();
+  if (signal_fd_ >= 0) ::close(signal_fd_);
+}
+
+void Session::declare_common() {
+  options_.add({.scope = nullptr,
+                .name = "broker",
+                .placeholder = "ENDPOINT",
+                .help = "The broker's endpoint for clients [tcp://127.0.0.1:5555]",
+                .environment = std::nullopt},
+               [this](std::string_view text) -> Status {
+                 broker_ = text;
+                 broker_given_ = true;
+                 return {};
+               });
+  options_.add({.scope = nullptr,
+                .name = "timeout",
+                .placeholder = "DUR",
+                .help = "Limit of a request [10s]; waiting for jobs has none unless this is given",
+                .environment = std::nullopt},
+               [this](std::string_view text) -> Status {
+                 Millis value{0};
+                 Status taken = program::Options::duration(value, Millis{1})(text);
+                 if (taken) timeout_ = value;
+                 return taken;
+               });
+  options_.add({.scope = nullptr,
+                .name = "output",
+                .placeholder = "FORMAT",
+                .help = "text, json (one object a line) or quiet [text]",
+                .environment = std::nullopt},
+               program::Options::choice(output_, {"text", "json", "quiet"}));
+}
+
+Output Session::output() const {
+  if (output_ == "json") return Output::json;
+  return output_ == "quiet" ? Output::quiet : Output::text;
+}
+
+bool Session::connect() {
+  client_options.endpoint = broker_;
+  client_options.timeout = timeout();
+  client_options.software = "rota " + std::string(program::kVersion);
+  client_options.wake_fd = signal_fd_;
+  Result<client::Client> connected = client::Client::connect(client_options);
+  if (connected) {
+    client_.emplace(std::move(connected).value());
+    return true;
+  }
+  connect_exit_ = fail_request(connected.error());
+  return false;
+}
+
+void Session::catch_signals() {
+  if (signal_fd_ >= 0) return;
+  const sigset_t signals = handled_signals();
+  ::sigprocmask(SIG_BLOCK, &signals, nullptr);
+  signal_fd_ = ::signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+bool Session::take_signal() {
+  signalfd_siginfo info{};
+  return signal_fd_ >= 0 && ::read(signal_fd_, &info, sizeof info) == static_cast<ssize_t>(sizeof info);
+}
+
+void Session::release_signals() {
+  const sigset_t signals = handled_signals();
+  ::sigprocmask(SIG_UNBLOCK, &signals, nullptr);
+}
+
+int Session::fail(const Error& error) const {
+  std::fflush(stdout);
+  if (output() == Output::json) {
+    std::fprintf(stderr, "%s\n", error_json(error).c_str());
+  } else {
+    std::fprintf(stderr, "rota: %s\n", one_line(error.message).c_str());
+  }
+  return program::exit_for(error.code);
+}
+
+int Session::fail_request(const Error& error) const {
+  const int code = fail(error);
+  return error.code == Code::timed_out ? program::kExitUnreachable : code;
+}
+
+void Session::notice(std::string_view message) const {
+  if (output() == Output::quiet) return;
+  std::fflush(stdout);
+  std::fprintf(stderr, "rota: %s\n", one_line(message).c_str());
+}
+
+}  // namespace rota::cli
