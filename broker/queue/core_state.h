@@ -162,6 +162,7 @@ struct Core::State {
   void send_given(Now now, Effects& out);
   void note_overfull(Session& session);
   void reserve_workers(Now now, Effects& out);
+  void reserve_for_class(std::uint32_t index, Effects& out);
   bool reserve_for(DispatchClass& in, JobIndex job, Effects& out);
   void start_alone(Session& session, Now now, Effects& out);
   void unreserve(Session& session, bool back_to_class);

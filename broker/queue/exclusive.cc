@@ -8,15 +8,11 @@ namespace rota::queue {
 
 void Core::State::reserve_workers(Now now, Effects& out) {
   alone_dirty = false;
+  // By key: a reservation may take the class out of the set.
   for (auto at = alone_classes.begin(); at != alone_classes.end();) {
-    DispatchClass& in = shapes.dispatch_class(*at++);
-    const QueueState& queue = shapes.queue(in.queue);
-    if (queue.paused) continue;
-    // At most a quarter of the workers (one at least): the healthy jobs go on.
-    const std::uint32_t most = std::max(1U, queue.members / 4);
-    while (!in.alone.empty() && in.exclusive < most) {
-      if (!reserve_for(in, in.alone.best(jobs), out)) break;
-    }
+    const std::uint32_t index = *at;
+    reserve_for_class(index, out);
+    at = alone_classes.upper_bound(index);
   }
   // Those that were idle anyway start at once.
   for (std::size_t i = 0; i < touched.size(); ++i) {
@@ -28,6 +24,17 @@ void Core::State::reserve_workers(Now now, Effects& out) {
     join_rings(*session);
   }
   touched.clear();
+}
+
+void Core::State::reserve_for_class(std::uint32_t index, Effects& out) {
+  DispatchClass& in = shapes.dispatch_class(index);
+  const QueueState& queue = shapes.queue(in.queue);
+  if (queue.paused) return;
+  // At most a quarter of the workers (one at least): the healthy jobs go on.
+  const std::uint32_t most = std::max(1U, queue.members / 4);
+  while (!in.alone.empty() && in.exclusive < most) {
+    if (!reserve_for(in, in.alone.best(jobs), out)) return;
+  }
 }
 
 bool Core::State::reserve_for(DispatchClass& in, JobIndex job, Effects& out) {
