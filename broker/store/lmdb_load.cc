@@ -79,19 +79,34 @@ class LmdbStore::Loader {
     });
   }
 
+  // Checks every state, and remembers nothing of them but their number: read_jobs() meets them again in the same order.
   Status read_states() {
-    return scan(Table::state, [&](std::uint64_t number, std::string_view key, std::string_view record) -> Status {
-      const auto payload = open_record(Table::state, key, record);
+    return scan(Table::state, [&](std::uint64_t, std::string_view key, std::string_view record) -> Status {
       queue::StateRecord state;
+      const auto payload = open_record(Table::state, key, record);
       if (!payload || !decode_state(*payload, state)) return env_.damaged(Table::state, key);
-      state.sequence = number;
-      if (!dead_.contains(number)) states_.push_back(state);
       return {};
     });
   }
 
+  // Moves `cursor` over `state` up to `sequence`; the state of that job if it has one.
+  Result<const queue::StateRecord*> state_of(const Cursor& cursor, queue::Sequence sequence) {
+    while (!states_ended_ && state_.sequence < sequence) {
+      MDB_val key{};
+      MDB_val value{};
+      const int rc = ::mdb_cursor_get(cursor.get(), &key, &value, MDB_NEXT);
+      states_ended_ = rc == MDB_NOTFOUND;
+      if (states_ended_) break;
+      if (rc != 0) return env_.failure("read state", rc);
+      state_.sequence = key_number(to_view(key)).value_or(UINT64_MAX);
+      if (!decode_state(to_view(value).substr(kChecksumSize), state_)) return env_.damaged(Table::state, to_view(key));
+    }
+    return !states_ended_ && state_.sequence == sequence ? &state_ : nullptr;
+  }
+
   Status read_jobs() {
-    auto state = states_.cbegin();
+    const auto states = env_.cursor(txn_, Table::state);
+    if (!states) return states.error();
     return scan(Table::bodies, [&](std::uint64_t sequence, std::string_view key, std::string_view record) -> Status {
       highest_.next_sequence = sequence + 1;
       if (dead_.contains(sequence)) return {};
@@ -99,13 +114,14 @@ class LmdbStore::Loader {
       if (!open_job(key, record, false, stored)) return env_.damaged(Table::bodies, key);
       const auto shared = shared_.of(stored, Table::bodies, key);
       if (!shared) return shared.error();
-      while (state != states_.cend() && state->sequence < sequence) ++state;
+      const auto state = state_of(*states, sequence);
+      if (!state) return state.error();
       queue::LiveJob live{stored.job};
       live.job.sequence = sequence;
       live.job.shared = *shared;
       live.body_size = static_cast<std::uint32_t>(stored.job.body.size());
       live.job.body = {};
-      if (state != states_.cend() && state->sequence == sequence) live.state = &*state;
+      live.state = *state;
       if (!leases_.empty()) {
         const auto lease = leases_.find(sequence);
         if (lease != leases_.end()) live.lease = &lease->second;
@@ -123,7 +139,8 @@ class LmdbStore::Loader {
   SharedReader shared_;
   absl::flat_hash_set<queue::Sequence> dead_;  // ended, not swept yet
   absl::flat_hash_map<queue::Sequence, queue::LeaseRecord> leases_;
-  std::vector<queue::StateRecord> states_;  // by rising sequence; reports point into the map
+  queue::StateRecord state_;  // where the cursor over `state` stands
+  bool states_ended_ = false;
   Numbers highest_;
   std::uint64_t live_jobs_ = 0;
 };

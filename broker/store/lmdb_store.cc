@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "broker/store/meta_pages.h"
 #include "common/base/check.h"
 
 namespace rota::store {
@@ -10,6 +11,7 @@ namespace rota::store {
 Result<std::unique_ptr<Store>> open_lmdb(const std::string& directory, const StoreOptions& options) {
   auto lock = DirectoryLock::take(directory);
   if (!lock) return lock.error();
+  if (Status status = lmdb::check_meta_pages(directory); !status) return status.error();
   auto env = lmdb::Env::open(directory, limits::kStoreMapSize, 2 * options.store_limit);
   if (!env) return env.error();
   if (Status status = lmdb::prepare_tables(**env); !status) return status.error();

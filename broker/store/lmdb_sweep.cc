@@ -6,12 +6,6 @@
 namespace rota::store::lmdb {
 namespace {
 
-// One slice of work: a transaction of a few milliseconds, so that commits wait no longer for it.
-constexpr std::size_t kSliceJobs = 2048;
-constexpr std::size_t kSliceBytes = 8 * limits::MiB;
-// Finished jobs are filed when a slice is full, or this long after the last time.
-constexpr Millis kSweepInterval{1000};
-
 struct Slot {
   std::size_t offset = 0;
   std::size_t size = 0;
@@ -59,7 +53,7 @@ class LmdbStore::Sweeper {
     bool more = false;
     const auto take = [&](const ForgetEntry& entry) {
       if (now_ < entry.forget_at) return false;
-      more = due.size() >= kSliceJobs;
+      more = due.size() >= limits::kSweepSliceJobs;
       if (!more) due.push_back(entry);
       return !more;
     };
@@ -117,7 +111,7 @@ class LmdbStore::Sweeper {
     MDB_val key{};
     MDB_val value{};
     int rc = 0;
-    while (ended_.size() < kSliceJobs && scratch_.size() < kSliceBytes &&
+    while (ended_.size() < limits::kSweepSliceJobs && scratch_.size() < limits::kSweepSliceBytes &&
            (rc = ::mdb_cursor_get(cursor->get(), &key, &value, MDB_NEXT)) == 0) {
       const auto number = key_number(to_view(key));
       const auto payload = open_record(Table::outcomes, to_view(key), to_view(value));
@@ -276,7 +270,7 @@ class LmdbStore::Sweeper {
     if (Status s = walk_forget(store_.strip_from_,
                                [&](const ForgetEntry& entry) {
                                  slice.push_back(entry);
-                                 return slice.size() < kSliceJobs;
+                                 return slice.size() < limits::kSweepSliceJobs;
                                });
         !s) {
       return s;
@@ -312,7 +306,7 @@ class LmdbStore::Sweeper {
     if (Status s = walk_forget({},
                                [&](const ForgetEntry& entry) {
                                  oldest.push_back(entry);
-                                 return oldest.size() < kSliceJobs;
+                                 return oldest.size() < limits::kSweepSliceJobs;
                                });
         !s) {
       return s;
@@ -365,7 +359,7 @@ Status LmdbStore::sweep(Wall now, MaintainInfo& info) {
   next_forget_ = *first;
   last_sweep_ = now;
   space_.note_commit();
-  info.more = info.more || unswept_count_ >= kSliceJobs;
+  info.more = info.more || unswept_count_ >= limits::kSweepSliceJobs;
   sweep_again_ = info.more;
   return {};
 }
@@ -373,10 +367,11 @@ Status LmdbStore::sweep(Wall now, MaintainInfo& info) {
 Result<MaintainInfo> LmdbStore::maintain(Wall now) {
   MaintainInfo info;
   if (failed_) return *failed_;
-  const bool waited = now < last_sweep_ || last_sweep_ + kSweepInterval <= now;
+  const bool waited = now < last_sweep_ || last_sweep_ + limits::kSweepInterval <= now;
   const bool forget_is_due = next_forget_ && *next_forget_ <= now;
   const bool over_limit = finished_bytes_ > options_.finished_limit;
-  if (sweep_again_ || unswept_count_ >= kSliceJobs || (waited && (unswept_count_ > 0 || forget_is_due || over_limit))) {
+  if (sweep_again_ || unswept_count_ >= limits::kSweepSliceJobs ||
+      (waited && (unswept_count_ > 0 || forget_is_due || over_limit))) {
     if (Status s = sweep(now, info); !s) {
       failed_ = s.error();
       return s.error();

@@ -3,8 +3,8 @@
 #include <mutex>
 #include <shared_mutex>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
-#include "absl/container/flat_hash_map.h"
 #include "broker/store/staged_batch.h"
 #include "broker/store/store.h"
 #include "common/base/check.h"
@@ -13,26 +13,22 @@
 namespace rota::store {
 namespace {
 
-// What a job costs beside its bytes: its entries in the tables below.
-constexpr std::uint64_t kJobOverhead = 160;
+// What a job costs beside its bytes: its object, and its entries in the tables below.
+constexpr std::uint64_t kJobOverhead = 240;
 
-// An accepted job, encoded as it was staged.
+// A job, encoded as it was staged. `outcome` and what follows is of finished ones.
 struct KeptJob {
   std::shared_ptr<const std::string> shared;
   std::string fields;
   JobId id;
   std::uint8_t flags = 0;
-
-  [[nodiscard]] std::uint64_t bytes() const { return fields.size() + kJobOverhead; }
-};
-struct KeptFinished {
-  KeptJob job;
   std::string outcome;
   Wall forget_at;
   std::uint64_t number = 0;  // order of ending
 
-  [[nodiscard]] std::uint64_t bytes() const { return job.bytes() + outcome.size(); }
+  [[nodiscard]] std::uint64_t bytes() const { return fields.size() + outcome.size() + kJobOverhead; }
 };
+using KeptJobPtr = std::unique_ptr<KeptJob>;
 
 class MemoryStore final : public Store {
  public:
@@ -67,7 +63,7 @@ class MemoryStore final : public Store {
       if (it == live_.end()) continue;
       StoredJob stored;
       queue::SharedRecord shared;
-      decode(it->second, stored, shared);
+      decode(*it->second, stored, shared);
       sink(i, Batch::Body{shared.queue, shared.type, shared.spec, stored.job.body, shared.policy});
     }
     return {};
@@ -82,8 +78,8 @@ class MemoryStore final : public Store {
       StoredJob stored;
       StoredEnd end;
       queue::SharedRecord shared;
-      decode(it->second.job, stored, shared);
-      ROTA_CHECK(decode_end(it->second.outcome, end));
+      decode(*it->second, stored, shared);
+      ROTA_CHECK(decode_end(it->second->outcome, end));
       queue::FinishedJob job{stored.job, end.outcome};
       job.job.sequence = end.outcome.sequence;
       job.job.shared = &shared;
@@ -141,8 +137,12 @@ class MemoryStore final : public Store {
       if (job.dropped) continue;
       auto& part = shared[job.shared];
       if (part == nullptr) part = kept_shared(buffers.at(buffers.shared[job.shared].payload));
-      KeptJob kept{part, std::string(buffers.at(job.fields)), job.id, job.flags};
-      live_bytes_ += kept.bytes();
+      auto kept = std::make_unique<KeptJob>();
+      kept->shared = part;
+      kept->fields = buffers.at(job.fields);
+      kept->id = job.id;
+      kept->flags = job.flags;
+      live_bytes_ += kept->bytes();
       ROTA_CHECK(live_.try_emplace(job.sequence, std::move(kept)).second);
       ++info.jobs;
     }
@@ -162,7 +162,7 @@ class MemoryStore final : public Store {
         return erase_live(end.sequence);
       case StagedEnd::Kind::forget: {
         const auto it = finished_.find(end.id);
-        if (it == finished_.end() || !is_of(it->second, end.sequence)) return erase_live(end.sequence);
+        if (it == finished_.end() || !is_of(*it->second, end.sequence)) return erase_live(end.sequence);
         take_finished(end.id);
         return;
       }
@@ -170,15 +170,16 @@ class MemoryStore final : public Store {
         const auto it = finished_.find(end.id);
         // Its outcome may have been dropped to make room since the core decided.
         if (it == finished_.end()) return;
-        KeptJob job = take_finished(end.id);
-        live_bytes_ += job.bytes();
+        KeptJobPtr job = take_finished(end.id);
+        job->outcome = {};
+        live_bytes_ += job->bytes();
         live_.try_emplace(end.new_sequence, std::move(job));
         return;
       }
     }
   }
 
-  static bool is_of(const KeptFinished& finished, queue::Sequence sequence) {
+  static bool is_of(const KeptJob& finished, queue::Sequence sequence) {
     StoredEnd end;
     ROTA_CHECK(decode_end(finished.outcome, end));
     return sequence == 0 || end.outcome.sequence == sequence;
@@ -187,29 +188,32 @@ class MemoryStore final : public Store {
   void finish(const StagedEnd& end, std::string_view outcome) {
     const auto live = live_.find(end.sequence);
     if (live == live_.end()) return;
-    KeptFinished finished{std::move(live->second), std::string(outcome), end.forget_at, next_end_++};
-    live_bytes_ -= finished.job.bytes();
+    KeptJobPtr job = std::move(live->second);
     live_.erase(live);
-    finished_bytes_ += finished.bytes();
-    by_end_.emplace_back(finished.number, end.id);
+    live_bytes_ -= job->bytes();
+    job->outcome = outcome;
+    job->forget_at = end.forget_at;
+    job->number = next_end_++;
+    finished_bytes_ += job->bytes();
+    by_end_.emplace_back(job->number, end.id);
     by_forget_.emplace(end.forget_at, end.id);
-    finished_.insert_or_assign(end.id, std::move(finished));
+    ROTA_CHECK(finished_.try_emplace(end.id, std::move(job)).second);
   }
 
   void erase_live(queue::Sequence sequence) {
     const auto it = live_.find(sequence);
     if (it == live_.end()) return;
-    live_bytes_ -= it->second.bytes();
+    live_bytes_ -= it->second->bytes();
     live_.erase(it);
   }
 
-  KeptJob take_finished(const JobId& id) {
+  KeptJobPtr take_finished(const JobId& id) {
     const auto it = finished_.find(id);
     ROTA_CHECK(it != finished_.end());
-    finished_bytes_ -= it->second.bytes();
-    by_forget_.erase({it->second.forget_at, id});
-    KeptJob job = std::move(it->second.job);
+    KeptJobPtr job = std::move(it->second);
     finished_.erase(it);
+    finished_bytes_ -= job->bytes();
+    by_forget_.erase({job->forget_at, id});
     trim_ends();
     return job;
   }
@@ -218,7 +222,7 @@ class MemoryStore final : public Store {
   // beyond twice the finished jobs.
   [[nodiscard]] bool is_current(const std::pair<std::uint64_t, JobId>& entry) const {
     const auto it = finished_.find(entry.second);
-    return it != finished_.end() && it->second.number == entry.first;
+    return it != finished_.end() && it->second->number == entry.first;
   }
   void trim_ends() {
     while (!by_end_.empty() && !is_current(by_end_.front())) by_end_.pop_front();
@@ -241,8 +245,9 @@ class MemoryStore final : public Store {
   std::shared_ptr<BatchPool> pool_ = std::make_shared<BatchPool>();
 
   mutable std::shared_mutex mutex_;
-  absl::flat_hash_map<queue::Sequence, KeptJob> live_;
-  absl::flat_hash_map<JobId, KeptFinished> finished_;
+  // Trees, not hash tables: those stall while they grow, and these are filled in order.
+  absl::btree_map<queue::Sequence, KeptJobPtr> live_;
+  absl::btree_map<JobId, KeptJobPtr> finished_;
   std::deque<std::pair<std::uint64_t, JobId>> by_end_;
   absl::btree_set<std::pair<Wall, JobId>> by_forget_;
   std::shared_ptr<const std::string> last_shared_;

@@ -146,7 +146,10 @@ inline constexpr std::size_t kMinStoreLimit = 256 * MiB;       // --store-limit:
 inline constexpr std::size_t kDefaultFinishedLimit = 4 * GiB;  // --finished-limit
 inline constexpr std::size_t kAllocationStep = 64 * MiB;       // file space is allocated ahead in steps of this
 inline constexpr std::size_t kMinReserve = 64 * MiB;           // kept for dispatches, completions and deletes
-inline constexpr std::size_t kMaxUnswept = 200'000;  // finished jobs not yet filed; over it the sweeper runs first
+inline constexpr std::size_t kMaxUnswept = 200'000;   // finished jobs not yet filed; over it the sweeper runs first
+inline constexpr std::size_t kSweepSliceJobs = 2048;  // filed in one transaction: milliseconds, so that commits hardly wait
+inline constexpr std::size_t kSweepSliceBytes = 8 * MiB;
+inline constexpr Millis kSweepInterval = 1s;  // fewer than a slice are filed this long after the last time
 
 // The largest body frame a broker with this --max-payload takes: a payload and everything else of a single job, or a batch.
 [[nodiscard]] constexpr std::size_t max_message_bytes(std::size_t max_payload) {
@@ -161,6 +164,7 @@ static_assert(kMaxSlots <= kMaxCredit);
 static_assert(kMaxUnacknowledged + kMaxSlots + kFlushBatch <= kMaxTokensInHello);
 static_assert(kDispatchBytes <= kMaxMessageBytes);
 static_assert(kMaxElements >= kMaxBatch * 16);
+static_assert(kMaxUnswept > kSweepSliceJobs);
 static_assert(kMaxCommandBytes + kMaxHeaderBytes < kMaxMessageBytes);
 static_assert(kDefaultMaxPayload <= kLargestMaxPayload);
 

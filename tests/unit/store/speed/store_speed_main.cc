@@ -1,0 +1,190 @@
+// Measures the stores: store_speed lifecycle|load [lmdb|memory] [JOBS] [DIRECTORY]
+//   lifecycle: accept, lease, finish and file JOBS jobs of 100 bytes, in commits of 64, 256 and 1024 jobs, sweeper included
+//   load:      commit JOBS live jobs of 100 bytes, then open the store again
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "broker/store/store.h"
+
+namespace rota::store {
+namespace {
+
+struct Args {
+  std::string what = "lifecycle";
+  std::string engine = "lmdb";
+  std::uint64_t jobs = 500'000;
+  std::string directory = "/tmp/rota-store-speed";
+};
+
+// Anonymous memory of this process, KiB.
+std::uint64_t anonymous_kib() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("RssAnon:")) return std::strtoull(line.c_str() + 8, nullptr, 10);
+  }
+  return 0;
+}
+
+double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+
+std::unique_ptr<Store> make(const Args& args, bool fresh) {
+  if (args.engine == "memory") return make_memory({}, 64 * limits::GiB);
+  if (fresh) std::filesystem::remove_all(args.directory);
+  auto store = open_lmdb(args.directory, {});
+  if (!store) {
+    std::fprintf(stderr, "%s\n", store.error().message.c_str());
+    std::exit(1);
+  }
+  return std::move(store).value();
+}
+
+class Counting final : public LoadSink {
+ public:
+  std::uint64_t jobs = 0;
+  void live_job(const queue::LiveJob&) override { ++jobs; }
+  void paused_queue(std::string_view) override {}
+};
+
+struct Driver {
+  Store& store;
+  Wall wall = read_clocks().wall;
+  Prng random{42};
+  std::uint64_t sequence = 0;
+  std::uint64_t dispatch = 0;
+  std::uint64_t finished = 0;
+  std::vector<JobId> ids{};
+  std::string body = std::string(100, 'p');
+  queue::SharedRecord shared{"default", "noop", {}, "spec"};
+  std::uint64_t commits = 0, bytes = 0;
+  std::int64_t worst_us = 0, stage_us = 0;
+
+  void accept(Batch& batch) {
+    queue::JobRecord job;
+    job.sequence = ++sequence;
+    job.id = make_job_id(wall + Millis{static_cast<std::int64_t>(sequence / 200)}, 0x656, random);
+    job.created_at = job.run_at = wall;
+    job.shared = &shared;
+    job.body = body;
+    ids.push_back(job.id);
+    batch.stage({Durability::fsync, queue::JobAccepted{job}});
+  }
+  void lease(Batch& batch) {
+    queue::LeaseRecord lease;
+    lease.token = {1, ++dispatch};
+    lease.sequence = dispatch;
+    lease.slots = 8;
+    lease.leased_at = wall;
+    batch.stage({Durability::fsync, queue::JobLeased{lease}});
+  }
+  void finish(Batch& batch) {
+    queue::OutcomeRecord outcome;
+    outcome.sequence = ++finished;
+    outcome.id = ids[finished - 1];
+    outcome.attempts = 1;
+    outcome.consumed = {1, finished};
+    outcome.started_at = outcome.finished_at = wall;
+    outcome.forget_at = wall + limits::kDefaultKeep;
+    outcome.report = "a report of some forty bytes, as it may be";
+    batch.stage({Durability::fsync, queue::JobFinished{outcome, {1, finished}}});
+  }
+  void commit(Batch& batch) {
+    const std::int64_t before = monotonic_us();
+    const auto info = store.commit(batch);
+    if (!info) {
+      std::fprintf(stderr, "%s\n", info.error().message.c_str());
+      std::exit(1);
+    }
+    worst_us = std::max(worst_us, monotonic_us() - before);
+    ++commits;
+    bytes += info->bytes;
+  }
+};
+
+void lifecycle(const Args& args) {
+  for (const std::uint64_t size : {64U, 256U, 1024U}) {
+    const auto store = make(args, true);
+    Counting sink;
+    if (!store->load(sink)) std::exit(1);
+    Driver driver{*store};
+    driver.ids.reserve(args.jobs);
+    const double cpu = cpu_seconds();
+    const std::int64_t start = monotonic_us();
+    std::int64_t swept_us = 0;
+    // As in a steady flow: each commit holds new jobs, the dispatch of those before, and the ends of those before these.
+    while (driver.finished < args.jobs) {
+      const std::int64_t before = monotonic_us();
+      const auto batch = store->new_batch();
+      const std::uint64_t leasable = driver.sequence;
+      const std::uint64_t ending = driver.dispatch;
+      for (std::uint64_t i = 0; i < size && driver.sequence < args.jobs; ++i) driver.accept(*batch);
+      while (driver.dispatch < leasable) driver.lease(*batch);
+      while (driver.finished < ending) driver.finish(*batch);
+      driver.stage_us += monotonic_us() - before;
+      driver.commit(*batch);
+      const std::int64_t sweep = monotonic_us();
+      if (!store->maintain(driver.wall + Millis{(sweep - start) / 1000})) std::exit(1);
+      swept_us += monotonic_us() - sweep;
+    }
+    const std::int64_t took = monotonic_us() - start;
+    const auto jobs = static_cast<double>(args.jobs);
+    std::printf(
+        "lifecycle %s: %4llu jobs a commit: %.0f jobs/s, CPU %.2f s per million, staging %.2f s, maintenance %.2f s of "
+        "%.2f s, worst commit %.1f ms, %.0f bytes a job, file %.0f MB, anonymous %llu KiB\n",
+        args.engine.c_str(), static_cast<unsigned long long>(size), jobs * 1e6 / static_cast<double>(took),
+        (cpu_seconds() - cpu) * 1e6 / jobs, static_cast<double>(driver.stage_us) / 1e6, static_cast<double>(swept_us) / 1e6,
+        static_cast<double>(took) / 1e6, static_cast<double>(driver.worst_us) / 1e3,
+        static_cast<double>(driver.bytes) / jobs, static_cast<double>(store->usage().used_bytes) / 1e6,
+        static_cast<unsigned long long>(anonymous_kib() - driver.ids.capacity() * sizeof(JobId) / 1024));
+  }
+}
+
+void load(const Args& args) {
+  const std::uint64_t before = anonymous_kib();
+  {
+    const auto store = make(args, true);
+    Counting sink;
+    if (!store->load(sink)) std::exit(1);
+    Driver driver{*store};
+    while (driver.sequence < args.jobs) {
+      const auto batch = store->new_batch();
+      for (int i = 0; i < 1024 && driver.sequence < args.jobs; ++i) driver.accept(*batch);
+      driver.ids.clear();
+      driver.commit(*batch);
+      if (!store->maintain(driver.wall)) std::exit(1);
+    }
+    std::printf("fill: anonymous memory grew by %llu KiB for %llu jobs\n",
+                static_cast<unsigned long long>(anonymous_kib() - before), static_cast<unsigned long long>(args.jobs));
+  }
+  const std::int64_t start = monotonic_us();
+  const auto store = make(args, false);
+  Counting sink;
+  if (!store->load(sink)) std::exit(1);
+  std::printf("load: %llu live jobs in %.3f s\n", static_cast<unsigned long long>(sink.jobs),
+              static_cast<double>(monotonic_us() - start) / 1e6);
+}
+
+int run(int argc, char** argv) {
+  Args args;
+  if (argc > 1) args.what = argv[1];
+  if (argc > 2) args.engine = argv[2];
+  if (argc > 3) args.jobs = std::strtoull(argv[3], nullptr, 10);
+  if (argc > 4) args.directory = argv[4];
+  if (args.what == "load") {
+    load(args);
+  } else {
+    lifecycle(args);
+  }
+  if (args.engine == "lmdb") std::filesystem::remove_all(args.directory);
+  return 0;
+}
+
+}  // namespace
+}  // namespace rota::store
+
+int main(int argc, char** argv) { return rota::store::run(argc, argv); }
