@@ -72,14 +72,22 @@ void raise_descriptor_limit(spdlog::logger& log) {
   }
 }
 
-// The endpoint that peers are told: the bound port with the advertised host; "*" for a wildcard without one.
-std::string advertised(const std::string& bound, const std::string& host) {
-  const auto parts = net::parse_tcp_endpoint(bound);
-  if (!parts) return bound;
+// `asked` as the user wrote it, with the port that was bound.
+std::string with_real_port(const std::string& asked, const std::string& bound) {
+  const auto wanted = net::parse_tcp_endpoint(asked);
+  const auto real = net::parse_tcp_endpoint(bound);
+  if (!wanted || !real) return bound;
+  return "tcp://" + wanted->host + ":" + std::to_string(real->port);
+}
+
+// What peers are told: the advertised host; "*" for a wildcard without one, in which peers put the host they reached.
+std::string advertised(const std::string& endpoint, const std::string& host) {
+  const auto parts = net::parse_tcp_endpoint(endpoint);
+  if (!parts) return endpoint;
   std::string name = parts->host;
   if (!host.empty()) {
     name = host.find(':') != std::string::npos && !host.starts_with('[') ? "[" + host + "]" : host;
-  } else if (name == "0.0.0.0" || name == "[::]" || name == "*") {
+  } else if (name == "0.0.0.0" || name == "[::]") {
     name = "*";
   }
   return "tcp://" + name + ":" + std::to_string(parts->port);
@@ -155,8 +163,8 @@ int serve(const BrokerOptions& options, spdlog::logger& log) {
   if (!clients.ok()) return fail(clients.error());
   Result<net::Router> workers = bind(context, options.workers, options.max_payload, limits::kWorkerSendMark);
   if (!workers.ok()) return fail(workers.error());
-  const std::string clients_endpoint = clients->endpoint();
-  const std::string workers_endpoint = workers->endpoint();
+  const std::string clients_endpoint = with_real_port(options.clients, clients->endpoint());
+  const std::string workers_endpoint = with_real_port(options.workers, workers->endpoint());
 
   server::MetricsExchange metrics;
   std::optional<server::HttpServer> http;

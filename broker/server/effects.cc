@@ -23,11 +23,8 @@ void Engine::process() {
 void Engine::stage(queue::Change& change) {
   const bool stored = change.durability != Durability::memory;
   if (auto* finished = std::get_if<queue::JobFinished>(&change.body)) {
-    if (finished->outcome.report.empty()) {
-      report_.clear();
-      synthesize_report(finished->outcome, report_);
-      finished->outcome.report = report_;
-    }
+    report_.clear();
+    if (explain_end(finished->outcome, report_)) finished->outcome.report = report_;
     waiting_.clear();
     waiters_.take(finished->outcome.id, waiting_);
     for (const Waiters::Waiter& waiter : waiting_) notices_.add(waiter, finished->outcome, change.durability);

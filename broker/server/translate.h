@@ -78,12 +78,12 @@ void encode_simple(wire::Request request, const wire::Body& body, std::string& o
 // Leaves `notify` as it was, its capacity included.
 void encode_notify(wire::Request request, wire::Notify& notify, std::string& out);
 
-// The report of a job that the core ended itself; empty where the worker's own report stands.
-void synthesize_report(const queue::OutcomeRecord& outcome, std::string& out);
+// Appends the report of a job that the core ended itself, worded for people. False: the worker's own report stands.
+[[nodiscard]] bool explain_end(const queue::OutcomeRecord& outcome, std::string& out);
 
 // A job as GET answers it.
 [[nodiscard]] wire::JobInfo to_info(const queue::JobView& view);
-// Views into `job`, and into `scratch`-free stored bytes.
+// Views into `job`.
 [[nodiscard]] wire::JobInfo to_info(const queue::FinishedJob& job, bool with_result);
 [[nodiscard]] wire::NotifyItem to_notice(const queue::OutcomeRecord& outcome, bool with_result);
 [[nodiscard]] wire::JobInfo no_such_job(const JobId& id);

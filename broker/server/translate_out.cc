@@ -121,22 +121,31 @@ wire::Report to_report(std::string_view bytes) {
 
 }  // namespace
 
-void synthesize_report(const queue::OutcomeRecord& outcome, std::string& out) {
-  wire::Report report;
+bool explain_end(const queue::OutcomeRecord& outcome, std::string& out) {
+  wire::Report report = to_report(outcome.report);  // of the last attempt, if one reported
   std::string text;
-  if (outcome.state == JobState::failed) {
-    report.error_code = "LOSSES_SPENT";
-    text = "its worker was lost " + std::to_string(outcome.losses) + (outcome.losses == 1 ? " time" : " times") +
-           ", as often as the job allows";
-  } else if (outcome.state == JobState::expired) {
-    report.error_code = "EXPIRED";
-    text = "it was not started before it expired";
-  } else if (outcome.state == JobState::cancelled) {
-    report.error_code = "CANCELLED";
-    text = "it was cancelled before it ran to its end";
+  switch (outcome.reason) {
+    case queue::EndReason::completed:
+      if (!outcome.report.empty()) return false;
+      break;
+    case queue::EndReason::losses_spent:
+      report.error_code = "LOSSES_SPENT";
+      text = "its worker was lost " + std::to_string(outcome.losses) + (outcome.losses == 1 ? " time" : " times") +
+             ", oftener than the job allows: it may be what ends its workers";
+      break;
+    case queue::EndReason::expired:
+      report.error_code = "EXPIRED";
+      text = "it was not started before it expired";
+      break;
+    case queue::EndReason::cancelled:
+      if (!outcome.report.empty()) return false;
+      report.error_code = "CANCELLED";
+      text = outcome.attempts == 0 ? "it was cancelled before it ran" : "it was cancelled";
+      break;
   }
-  report.error_message = text;
+  if (!text.empty()) report.error_message = text;
   wire::encode_report(report, out);
+  return true;
 }
 
 wire::JobInfo to_info(const queue::JobView& view) {
