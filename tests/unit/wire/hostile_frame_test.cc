@@ -173,6 +173,8 @@ TEST(HostileFrame, StoredFormsRefuseGarbage) {
     EXPECT_FALSE(decode_report(garbage).ok());
     EXPECT_FALSE(decode_item_body(garbage).ok());
   }
+  EXPECT_EQ(decode_spec(bytes("91 92 91 c4 01 61 91 c4 01 41")).error().message,
+            "spec: command env must alternate names and values");
   EXPECT_TRUE(decode_spec(bytes("90")).ok());
   EXPECT_TRUE(decode_report(bytes("90")).ok());
   EXPECT_EQ(decode_item_body(bytes("90")).error().message, "job: payload is missing");
