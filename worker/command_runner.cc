@@ -1,6 +1,7 @@
 #include "worker/command_runner.h"
 
 #include <limits.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -55,10 +56,18 @@ Result<CommandRunner> CommandRunner::start(const std::string& spawner) {
   posix_spawn_file_actions_t actions;
   ROTA_CHECK(posix_spawn_file_actions_init(&actions) == 0);
   posix_spawn_file_actions_adddup2(&actions, theirs.get(), kSpawnerStream);
+  // Nothing may reach it before it has made itself deaf to signals; it sets its own mask then.
+  posix_spawnattr_t attributes;
+  ROTA_CHECK(posix_spawnattr_init(&attributes) == 0);
+  sigset_t all;
+  sigfillset(&all);
+  posix_spawnattr_setsigmask(&attributes, &all);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
   std::string name = "rota-spawner";
   std::array<char*, 2> argv{name.data(), nullptr};
   pid_t pid = -1;
-  const int error = posix_spawn(&pid, spawner.c_str(), &actions, nullptr, argv.data(), environ);
+  const int error = posix_spawn(&pid, spawner.c_str(), &actions, &attributes, argv.data(), environ);
+  posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   if (error != 0) return Error{Code::internal, "cannot start '" + spawner + "': " + std::strerror(error)};
   return CommandRunner{std::move(ours), pid};

@@ -35,6 +35,7 @@ int main() {
     std::fputs("rota-spawner: started by rota-worker only; run rota-worker --exec instead\n", stderr);
     return 64;
   }
+  close_range(kWorkerStream + 1, ~0U, 0);  // whatever the worker's own starter left open
   setsid();
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   prepare_signals();
