@@ -153,6 +153,8 @@ struct Core::State {
   void dispatch(Now now, Effects& out);
   void settle_touched(Now now, Effects& out);
   void join_rings(Session& session);
+  void join_credit(Lane& lane, Session& session, std::uint32_t at);
+  void leave_credit(Lane& lane, Session& session, std::uint32_t at);
   void fill_slots(Lane& lane, std::uint32_t& budget, Now now, Effects& out);
   void fill_credit(Lane& lane, std::uint32_t& budget, Now now, Effects& out);
   [[nodiscard]] Session* session_of(const RingItem& item);

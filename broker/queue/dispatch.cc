@@ -41,14 +41,30 @@ void Core::State::join_rings(Session& session) {
   if (!slot && !session.has_free_credit()) return;
   for (std::uint32_t at = 0; at < session.lanes.size(); ++at) {
     ServedLane& served = session.lanes[at];
-    bool& in_ring = slot ? served.in_slots : served.in_prefetch;
-    if (!in_ring) {
-      Lane& lane = lanes[served.lane];
-      (slot ? lane.free_slots : lane.free_credit).push({session.ref, session.service, at});
-      in_ring = true;
+    Lane& lane = lanes[served.lane];
+    if (!slot) {
+      join_credit(lane, session, at);
+    } else if (!served.in_slots) {
+      lane.free_slots.push({session.ref, session.service, at});
+      served.in_slots = true;
     }
     mark_dirty(served.lane);
   }
+}
+
+void Core::State::join_credit(Lane& lane, Session& session, std::uint32_t at) {
+  ServedLane& served = session.lanes[at];
+  if (served.in_credit && served.credit_load == session.load()) return;
+  leave_credit(lane, session, at);
+  served.credit_load = session.load();
+  served.in_credit = true;
+  lane.free_credit.insert({served.credit_load, {session.ref, session.service, at}});
+}
+
+void Core::State::leave_credit(Lane& lane, Session& session, std::uint32_t at) {
+  ServedLane& served = session.lanes[at];
+  if (served.in_credit) lane.free_credit.erase({served.credit_load, {session.ref, session.service, at}});
+  served.in_credit = false;
 }
 
 Session* Core::State::session_of(const RingItem& item) {
@@ -130,24 +146,20 @@ void Core::State::fill_credit(Lane& lane, std::uint32_t& budget, Now now, Effect
     for (const std::uint32_t in : lane.active) ready += shapes.dispatch_class(in).ready.size();
     const std::size_t share = ready / lane.free_credit.size();
     const auto chunk = std::clamp<std::size_t>(share, 1, limits::kPrefetchChunk);
-    const RingItem item = lane.free_credit.pop();
-    Session* session = session_of(item);
-    if (session == nullptr) continue;
-    ServedLane& served = session->lanes[item.at];
-    served.in_prefetch = false;
-    bool room = session->has_free_credit();
+    const RingItem item = lane.free_credit.begin()->item;
+    Session& session = *sessions.find(item.session);
+    leave_credit(lane, session, item.at);
+    bool room = session.has_free_credit();
     for (std::size_t i = 0; i < chunk && room && budget > 0; ++i) {
-      const JobIndex job = pick(*session, false);
+      const JobIndex job = pick(session, false);
       if (job == kNone) break;
-      room = session->bytes + jobs[job].body_bytes() <= limits::kMaxBytesInFlight;
+      room = session.bytes + jobs[job].body_bytes() <= limits::kMaxBytesInFlight;
       if (!room) break;
-      give(*session, job, now, out);
+      give(session, job, now, out);
       --budget;
-      room = session->has_free_credit();
+      room = session.has_free_credit();
     }
-    if (!room) continue;
-    lane.free_credit.push(item);
-    served.in_prefetch = true;
+    if (room) join_credit(lane, session, item.at);
   }
 }
 

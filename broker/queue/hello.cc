@@ -129,8 +129,10 @@ void Core::State::join(Session& session, std::uint32_t queue, std::uint32_t weig
 }
 
 void Core::State::leave_lanes(Session& session) {
-  for (const ServedLane& served : session.lanes) {
+  for (std::uint32_t at = 0; at < session.lanes.size(); ++at) {
+    const ServedLane& served = session.lanes[at];
     Lane& lane = lanes[served.lane];
+    leave_credit(lane, session, at);
     QueueState& queue = shapes.queue(lane.queue);
     --queue.members;
     if (session.overfull) queue.overfull.erase(session.ref);

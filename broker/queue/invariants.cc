@@ -125,6 +125,11 @@ void Core::State::check_lanes() const {
     for (const std::uint32_t lane : queue.lanes) {
       ROTA_CHECK(lanes[lane].queue == i && !lanes[lane].members.empty());
       members += static_cast<std::uint32_t>(lanes[lane].members.size());
+      for (const CreditItem& one : lanes[lane].free_credit) {
+        const Session* session = sessions.find(one.item.session);
+        ROTA_CHECK(session != nullptr && session->lanes[one.item.at].lane == lane);
+        ROTA_CHECK(session->lanes[one.item.at].in_credit && session->lanes[one.item.at].credit_load == one.load);
+      }
     }
     ROTA_CHECK(members == queue.members);
     for (const SessionRef ref : queue.overfull) ROTA_CHECK(sessions.find(ref) != nullptr);

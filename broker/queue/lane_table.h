@@ -1,5 +1,7 @@
 #pragma once
 
+#include <absl/container/btree_set.h>
+
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -19,17 +21,26 @@ struct RingItem {
   std::uint32_t at = 0;  // index into Session::lanes
 };
 
+// Of the sessions with all slots taken, the one that holds least beyond them for its size comes first.
+struct CreditItem {
+  std::uint32_t load = 0;
+  RingItem item;
+  bool operator<(const CreditItem& other) const {
+    return load != other.load ? load < other.load : item.session < other.item.session;
+  }
+};
+
 // What all sessions share that serve one queue with one set of types: whom a job of it can go to, and which jobs there are.
 // So dispatch looks at sessions with room and classes with jobs only.
 struct Lane {
   std::uint32_t queue = 0;
   std::uint32_t type_set = 0;
   std::vector<SessionRef> members;
-  std::uint32_t search = 0;           // where the next search among the members starts
-  std::vector<std::uint32_t> active;  // classes with ready jobs; emptied ones are dropped when met
-  Ring<RingItem> free_slots;          // sessions with a free slot; others are dropped when met
-  Ring<RingItem> free_credit;         // sessions with all slots taken and credit left; likewise
-  bool dirty = false;                 // in State::dirty_lanes: jobs or room came since the last dispatch
+  std::uint32_t search = 0;                 // where the next search among the members starts
+  std::vector<std::uint32_t> active;        // classes with ready jobs; emptied ones are dropped when met
+  Ring<RingItem> free_slots;                // sessions with a free slot; others are dropped when met
+  absl::btree_set<CreditItem> free_credit;  // sessions with all slots taken and credit left, least laden first
+  bool dirty = false;                       // in State::dirty_lanes: jobs or room came since the last dispatch
 };
 
 // Interned sets of types, and the lanes.

@@ -21,7 +21,8 @@ struct ServedLane {
   std::uint64_t pass = 0;    // stride scheduling: the queue with the lowest is next
   std::uint32_t member = 0;  // its place in Lane::members
   bool in_slots = false;     // in Lane::free_slots
-  bool in_prefetch = false;  // in Lane::free_credit
+  bool in_credit = false;    // in Lane::free_credit, under credit_load
+  std::uint32_t credit_load = 0;
 };
 
 // A worker's session. One without `connected` is a placeholder for leases found at a restart.
@@ -62,6 +63,8 @@ struct Session {
   }
   [[nodiscard]] bool has_free_slot() const { return takes_jobs() && unfinished < slots; }
   [[nodiscard]] bool has_free_credit() const { return takes_jobs() && unfinished >= slots; }
+  // Jobs beyond its slots, for each 64th of a slot.
+  [[nodiscard]] std::uint32_t load() const { return unfinished > slots ? (unfinished - slots) * 64 / slots : 0; }
   [[nodiscard]] std::uint32_t beyond_slots() const { return unfinished > slots ? unfinished - slots : 0; }
 };
 

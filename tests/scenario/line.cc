@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <set>
 #include <sstream>
 
 #include "common/base/units.h"
@@ -22,12 +23,15 @@ Millis Line::duration(const std::string& name, Millis otherwise) const {
 }
 
 Line parse_line(const std::string& line) {
+  static const std::set<std::string> kFlags{"memory", "draining", "not_an_id", "new"};
   Line result;
   std::istringstream words(line);
   words >> result.verb;
   for (std::string word; words >> word;) {
     const std::size_t equals = word.find('=');
-    if (equals == std::string::npos) {
+    if (kFlags.count(word) != 0) {
+      result.options[word] = "";
+    } else if (equals == std::string::npos) {
       result.words.push_back(word);
     } else {
       result.options[word.substr(0, equals)] = word.substr(equals + 1);

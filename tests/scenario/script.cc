@@ -229,7 +229,7 @@ void Script::complete(const Line& line) {
     item.started_ago = line.duration("ago", Millis{10});
     items.push_back(item);
     ids.push_back(item.job.id);
-    if (!line.has("nostart")) worker.started_through = std::max(worker.started_through, item.job.token.dispatch);
+    worker.started_through = std::max(worker.started_through, item.job.token.dispatch);
   }
   worker.credit = static_cast<std::uint32_t>(line.number("credit", worker.credit));
   const auto found = look_up(ids);
