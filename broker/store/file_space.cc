@@ -14,6 +14,8 @@ namespace {
 
 // LMDB writes every page on a changed path anew; a staged byte costs about twice its size until the old pages are free.
 constexpr std::uint64_t kWriteFactor = 2;
+// Counting the free pages reads LMDB's list of them: not after every commit.
+constexpr Millis kCountInterval{100};
 
 }  // namespace
 
@@ -27,7 +29,12 @@ std::uint64_t FileSpace::step(std::uint64_t store_limit) {
 
 FileSpace::FileSpace(const Env& env, std::uint64_t store_limit) : env_(env), store_limit_(store_limit) {}
 
-Status FileSpace::allocate() {
+bool FileSpace::is_due(Wall now) const {
+  const std::lock_guard lock(mutex_);
+  return now < counted_at_ || counted_at_ + kCountInterval <= now || written_ > step(store_limit_) / 16;
+}
+
+Status FileSpace::allocate(Wall now) {
   auto txn = env_.begin_read();
   if (!txn) return txn.error();
   const auto free_pages = env_.free_pages(*txn);
@@ -50,17 +57,20 @@ Status FileSpace::allocate() {
   }
   const std::lock_guard lock(mutex_);
   allocated_ = std::max(size, end);
-  end_ = end_when_counted_ = end;
+  end_ = end;
+  written_ = 0;
+  counted_at_ = now;
   free_inside_ = *free_pages * pages.size;
   allocation_error_ = why;
   return {};
 }
 
-void FileSpace::note_commit() {
+void FileSpace::note_commit(std::uint64_t bytes) {
   const Pages pages = env_.pages();
   const std::lock_guard lock(mutex_);
   end_ = pages.end * pages.size;
   allocated_ = std::max(allocated_, end_);
+  written_ += bytes;
 }
 
 void FileSpace::fill(Usage& usage, std::uint64_t staged) const {
@@ -69,7 +79,7 @@ void FileSpace::fill(Usage& usage, std::uint64_t staged) const {
   usage.used_bytes = end_ - std::min(end_, free_inside_);
   const std::uint64_t free = allocated_ - end_ + free_inside_;
   const std::uint64_t kept = reserve(usage.used_bytes, store_limit_);
-  usage.accepts_submits = free > kept + kWriteFactor * staged;
+  usage.accepts_submits = free > kept + kWriteFactor * (staged + written_);
   if (usage.accepts_submits) return;
   usage.why_not = env_.directory() + ": ";
   if (allocation_error_ != 0) {

@@ -19,9 +19,11 @@ class FileSpace {
 
   // Counts the free pages, and makes the file longer in steps until reserve and one step are free at its end, or the limit
   // or the disk ends it. Call outside any transaction.
-  [[nodiscard]] Status allocate();
-  // After a commit: how far LMDB has gone in the file.
-  void note_commit();
+  [[nodiscard]] Status allocate(Wall now);
+  // Whether enough was written, or time has passed, since the last time.
+  [[nodiscard]] bool is_due(Wall now) const;
+  // After a commit of `bytes`: how far LMDB has gone in the file.
+  void note_commit(std::uint64_t bytes);
   // Fills in file_bytes, used_bytes, accepts_submits and why_not. `staged`: bytes on their way to the next commits.
   void fill(Usage& usage, std::uint64_t staged) const;
 
@@ -38,7 +40,8 @@ class FileSpace {
   std::uint64_t allocated_ = 0;  // file size
   std::uint64_t end_ = 0;        // bytes up to the last page in use
   std::uint64_t free_inside_ = 0;
-  std::uint64_t end_when_counted_ = 0;
+  std::uint64_t written_ = 0;  // bytes committed since the free pages were counted
+  Wall counted_at_;
   int allocation_error_ = 0;  // errno of the last attempt to allocate
 };
 

@@ -294,11 +294,12 @@ Result<CommitInfo> LmdbStore::commit(Batch& batch) {
   if (!txn) return fail(txn.error());
   Committer committer(*this, *txn, staged);
   if (Status written = committer.write(); !written) return fail(written.error());
+  note_finished(*txn);
   if (const int rc = txn->commit(); rc != 0) return fail(env_->failure("sync a commit", rc));
   numbers_ = committer.numbers();
   unswept_count_ = static_cast<std::uint64_t>(static_cast<std::int64_t>(unswept_count_) + committer.unswept_added());
   unswept_.apply(committer.changes());
-  space_.note_commit();
+  space_.note_commit(committer.info().bytes);
   return committer.info();
 }
 

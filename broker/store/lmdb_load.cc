@@ -169,7 +169,7 @@ Result<Opened> LmdbStore::load(LoadSink& sink) {
   if (!txn) return txn.error();
   if (Status s = write_numbers(*env_, *txn, numbers_); !s) return s.error();
   if (const int rc = txn->commit(); rc != 0) return env_->failure("raise the epoch", rc);
-  if (Status s = space_.allocate(); !s) return s.error();
+  if (Status s = space_.allocate({}); !s) return s.error();
   opened.epoch = numbers_.epoch;
   opened.next_sequence = numbers_.next_sequence;
   opened.next_dispatch = numbers_.next_dispatch;

@@ -54,6 +54,11 @@ void UnsweptIndex::find(std::span<const JobId> ids, std::vector<std::uint64_t>& 
   }
 }
 
+std::size_t UnsweptIndex::size() const {
+  const std::lock_guard lock(mutex_);
+  return places_.size();
+}
+
 Result<const queue::SharedRecord*> SharedReader::of(const StoredJob& stored, Table table, std::string_view key) {
   if (stored.shared_number == 0) {
     // Neighbours mostly share; comparing a hundred bytes is cheaper than decoding them.
@@ -216,8 +221,9 @@ Status LmdbStore::find(std::span<const JobId> ids, const FinishedQuery& query,
 Usage LmdbStore::usage() const {
   Usage usage;
   space_.fill(usage, pool_->staged_bytes.load(std::memory_order_relaxed));
+  const std::size_t unswept = unswept_.size();
   const std::lock_guard lock(usage_mutex_);
-  usage.finished_jobs = finished_jobs_;
+  usage.finished_jobs = filed_jobs_ + unswept;
   usage.finished_bytes = finished_bytes_;
   return usage;
 }
@@ -226,7 +232,7 @@ void LmdbStore::note_finished(const Txn& txn) {
   const std::uint64_t filed = env_->entries(txn, Table::finished);
   const std::uint64_t bytes = env_->table_bytes(txn, Table::finished) + env_->table_bytes(txn, Table::forget);
   const std::lock_guard lock(usage_mutex_);
-  finished_jobs_ = filed + unswept_count_;
+  filed_jobs_ = filed;
   finished_bytes_ = bytes;
 }
 

@@ -31,6 +31,7 @@ class UnsweptIndex {
   void filed(const std::vector<Change>& places);
   [[nodiscard]] std::optional<std::uint64_t> find(const JobId& id) const;
   void find(std::span<const JobId> ids, std::vector<std::uint64_t>& places) const;
+  [[nodiscard]] std::size_t size() const;
 
  private:
   mutable std::mutex mutex_;
@@ -97,7 +98,7 @@ class LmdbStore final : public Store {
   std::string strip_from_;           // key of `forget` up to which reports were dropped for --finished-limit
 
   mutable std::mutex usage_mutex_;
-  std::uint64_t finished_jobs_ = 0;
+  std::uint64_t filed_jobs_ = 0;  // records in `finished`
   std::uint64_t finished_bytes_ = 0;
 };
 

@@ -200,7 +200,11 @@ class LmdbStore::Sweeper {
     for (const Ended* job : filing) {
       head.clear();
       append_finished(head, kept(job->outcome), {});
-      const int rc = append(*finished, Table::finished, view(job->id), {head, kept(job->job)}, job->job_apart);
+      int rc = append(*finished, Table::finished, view(job->id), {head, kept(job->job)}, job->job_apart);
+      if (rc == MDB_KEYEXIST) {
+        if (Status s = erase_older(*finished, job->id); !s) return s;
+        rc = append(*finished, Table::finished, view(job->id), {head, kept(job->job)}, job->job_apart);
+      }
       if (rc != 0) return env_.failure("write " + record_name(Table::finished, view(job->id)), rc);
     }
     std::vector<ForgetKey> keys;
@@ -216,6 +220,17 @@ class LmdbStore::Sweeper {
       }
     }
     return {};
+  }
+
+  // An earlier job of the same id was remembered longer than the one that came after it needed.
+  Status erase_older(const Cursor& finished, const JobId& id) {
+    MDB_val key = to_val(view(id));
+    MDB_val value{};
+    const int rc = ::mdb_cursor_get(finished.get(), &key, &value, MDB_SET_KEY);
+    StoredFinished older;
+    if (rc != 0 || !open_finished(view(id), to_view(value), false, older)) return env_.damaged(Table::finished, view(id));
+    std::vector<ForgetEntry> entries{{older.end.outcome.forget_at, id}};
+    return erase_finished(entries);
   }
 
   // Calls `visit` for the entries of `forget` above `from`, in order, until it returns false.
@@ -358,7 +373,7 @@ Status LmdbStore::sweep(Wall now, MaintainInfo& info) {
   unswept_.filed(sweeper.filed());
   next_forget_ = *first;
   last_sweep_ = now;
-  space_.note_commit();
+  space_.note_commit(0);  // frees at least as much as it writes
   info.more = info.more || unswept_count_ >= limits::kSweepSliceJobs;
   sweep_again_ = info.more;
   return {};
@@ -377,7 +392,9 @@ Result<MaintainInfo> LmdbStore::maintain(Wall now) {
       return s.error();
     }
   }
-  if (Status s = space_.allocate(); !s) return s.error();
+  if (space_.is_due(now)) {
+    if (Status s = space_.allocate(now); !s) return s.error();
+  }
   return info;
 }
 

@@ -188,6 +188,8 @@ class MemoryStore final : public Store {
   void finish(const StagedEnd& end, std::string_view outcome) {
     const auto live = live_.find(end.sequence);
     if (live == live_.end()) return;
+    // An earlier job of the same id was remembered longer than the one that came after it needed.
+    if (finished_.contains(end.id)) take_finished(end.id);
     KeptJobPtr job = std::move(live->second);
     live_.erase(live);
     live_bytes_ -= job->bytes();
@@ -197,7 +199,7 @@ class MemoryStore final : public Store {
     finished_bytes_ += job->bytes();
     by_end_.emplace_back(job->number, end.id);
     by_forget_.emplace(end.forget_at, end.id);
-    ROTA_CHECK(finished_.try_emplace(end.id, std::move(job)).second);
+    finished_[end.id] = std::move(job);
   }
 
   void erase_live(queue::Sequence sequence) {
