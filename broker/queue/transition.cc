@@ -14,7 +14,7 @@ constexpr std::array<std::array<Cell, kEventCount>, kJobStateCount> kTable{{
     //             due       dispatch    reattach    requeue   retry         succeed       fail       cancel        expire      revive
     /*scheduled*/ {S::ready, kNever,     S::running, kNever,   S::scheduled, S::succeeded, S::failed, S::cancelled, S::expired, kNever},
     /*blocked  */ {kNever,   kNever,     kNever,     kNever,   kNever,       kNever,       kNever,    S::cancelled, S::expired, kNever},
-    /*ready    */ {kNever,   S::running, S::running, S::ready, S::scheduled, S::succeeded, S::failed, S::cancelled, S::expired, kNever},
+    /*ready    */ {kNever,   S::running, S::running, kNever,   S::scheduled, S::succeeded, S::failed, S::cancelled, S::expired, kNever},
     /*running  */ {kNever,   kNever,     kNever,     S::ready, S::scheduled, S::succeeded, S::failed, S::cancelled, S::expired, kNever},
     /*succeeded*/ {kNever,   kNever,     kNever,     kNever,   kNever,       kNever,       kNever,    kNever,       kNever,     S::ready},
     /*failed   */ {kNever,   kNever,     kNever,     kNever,   kNever,       kNever,       kNever,    kNever,       kNever,     S::ready},
