@@ -194,15 +194,7 @@ void Engine::tell(const queue::DrainRequest& request, bool at_once) {
   tell_session(request.session, at_once);
 }
 
-void Engine::tell(const queue::SessionEnded& ended, bool at_once) {
-  // One that went silent learns it from NO_SESSION at its next message; one that said goodbye waits for the answer.
-  const Route route = sessions_.end(ended.session);
-  Peer* peer = sessions_.find(route);
-  if (peer == nullptr) return;
-  if (ended.reason == "said goodbye") {
-    encode_simple(0, wire::Goodbye{Code::ok, "goodbye"}, frame_);
-    reply(route, *peer, at_once);
-  }
-}
+// The peer learns it from NO_SESSION at its next message; one that said goodbye is gone anyway.
+void Engine::tell(const queue::SessionEnded& ended, bool /*at_once*/) { (void)sessions_.end(ended.session); }
 
 }  // namespace rota::server

@@ -1,6 +1,7 @@
 #include "broker/server/engine.h"
 
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -24,6 +25,20 @@ wire::DecodeLimits decode_limits(const EngineOptions& options) {
 // These overtake requests that wait for the store: nothing they say depends on order.
 bool overtakes(const wire::Message& message) {
   return std::holds_alternative<wire::Ping>(message.body) || std::holds_alternative<wire::Goodbye>(message.body);
+}
+
+// Whether peers of either side send such a message; the rest only the broker does.
+bool comes_from_peers(const wire::Message& message) {
+  return std::visit(
+      [](const auto& body) {
+        using Body = std::decay_t<decltype(body)>;
+        return std::disjunction_v<
+            std::is_same<Body, wire::Hello>, std::is_same<Body, wire::Ping>, std::is_same<Body, wire::Goodbye>,
+            std::is_same<Body, wire::Submit>, std::is_same<Body, wire::Wait>, std::is_same<Body, wire::Get>,
+            std::is_same<Body, wire::Cancel>, std::is_same<Body, wire::Retry>, std::is_same<Body, wire::Admin>,
+            std::is_same<Body, wire::Complete>, std::is_same<Body, wire::Renew>, std::is_same<Body, wire::Released>>;
+      },
+      message.body);
 }
 
 }  // namespace
@@ -103,7 +118,7 @@ void Engine::handle(Asked& asked) {
     send_now(asked.side, asked.route, frame_);
     return;
   }
-  if (!asked.peer->welcomed && !std::holds_alternative<wire::Hello>(message.body)) {
+  if (!asked.peer->welcomed && comes_from_peers(message) && !std::holds_alternative<wire::Hello>(message.body)) {
     // A goodbye without a session has nothing to end.
     if (std::holds_alternative<wire::Goodbye>(message.body)) return;
     refuse(asked, Code::no_session, "no session on this connection: say HELLO first");
