@@ -38,6 +38,10 @@ Result<Client> Client::connect(ClientOptions options) {
   auto state = std::make_unique<State>(std::move(options), std::move(context));
   const Result<bool> connected = state->run([&] { return state->connection.ready(); }, state->deadline());
   if (!connected) return connected.error();
+  if (!*connected && !state->connection.unreadable().empty()) {
+    return Error{Code::bad_message, "what answers at " + state->options.endpoint +
+                                        " is no broker that this client understands: " + state->connection.unreadable()};
+  }
   if (!*connected) {
     return Error{Code::timed_out, "broker not reachable at " + state->options.endpoint + " within " +
                                       format_duration(state->options.timeout) +

@@ -96,6 +96,7 @@ Result<std::size_t> Connection::turn(Steady until, int wake_fd) {
   if (const Status done = do_what_is_due(); !done) return done.error();
   std::size_t handled = receive_all();
   if (fatal_) return *fatal_;
+  if (turn_.resumed) ++handled;  // ready() has changed: let the caller look
   if (handled > 0 || now_ >= until) return handled;
 
   Steady next = std::min(until, table_.next_event());

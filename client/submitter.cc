@@ -179,7 +179,8 @@ void Submitter::report(const Pending& pending, std::size_t index, const wire::It
     } else if (result.id != asked) {
       watched_.forget(asked);
       watched_.ask({&result.id, 1}, true, sink);
-    } else if (result.code == Code::duplicate && is_final(result.state)) {
+    } else if (result.code == Code::duplicate && is_final(result.state) && watched_.sink_of(asked) != nullptr) {
+      // Its notice may have been lost with an earlier connection.
       watched_.ask({&result.id, 1}, true, sink);
     }
   }

@@ -80,8 +80,8 @@ class LineJobs : public JobSource {
 
  private:
   Result<Next> give(client::JobItem& item, std::string_view line, std::size_t consumed) {
-    ++number_;
     if (line.size() > limits::kMaxLine) return too_long();
+    ++number_;
     begin_ += consumed;
     searched_ = 0;
     item.line = line;
