@@ -221,6 +221,7 @@ class RotaTest(unittest.TestCase):
     def setUp(self):
         faulthandler.dump_traceback_later(self.seconds * float(os.environ.get("ROTA_TEST_PATIENCE", "1")), exit=True)
         self.directory = Path(tempfile.mkdtemp(prefix="rota-test-"))
+        self.began = time.monotonic()
         self.programs = []
         # Nothing of the caller's configuration may leak into the programs.
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("ROTA_") and not k.startswith("XDG_")}
@@ -235,10 +236,12 @@ class RotaTest(unittest.TestCase):
                 self._print_logs()
         finally:
             shutil.rmtree(self.directory, ignore_errors=True)
+            print(f"{time.monotonic() - self.began:.1f} s ", end="", file=sys.stderr, flush=True)
             faulthandler.cancel_dump_traceback_later()
 
     def _failed(self):
-        return not self._outcome.success
+        result = self._outcome.result
+        return any(getattr(test, "test_case", test) is self for test, _ in result.failures + result.errors)
 
     def _print_logs(self):
         for program in self.programs:

@@ -105,13 +105,13 @@ class Peer:
                 return message
 
     def ask(self, frame, seconds=10):
-        """Sends a request; the answer with its number, or an ERROR without one."""
+        """Sends a request; the answer with its number. ERRORs without one are about earlier frames and passed over."""
         self.send(frame)
         number = unpack(frame)[1]
         end = time.monotonic() + seconds
         while True:
             message = self.receive(max(0, end - time.monotonic()))
-            if message is None or message[1] == number or (message[0] == ERROR and message[1] == 0):
+            if message is None or message[1] == number:
                 return message
 
     def hello(self, **fields):

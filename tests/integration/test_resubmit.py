@@ -157,6 +157,29 @@ class CompleteAgain(RotaTest):
         facts = self.status(self.b, peer.text_of(job))
         self.assertEqual(("succeeded", 0), tuple(facts[k] for k in ("state", "losses")))
 
+    def test_completion_after_the_job_was_given_to_another_is_stale(self):
+        self.assertEqual(0, self.b.stop())
+        self.b = self.restart(self.b, "--lease", "1s", "--reattach", "2s")
+        job, = self.submitted()
+        session = os.urandom(16)
+        with Peer(self.b.workers) as silent, Peer(self.b.workers) as other:
+            silent.worker_hello("silent", session)
+            late = self.run_one(silent)
+            other.worker_hello("other", os.urandom(16))
+
+            def given_out_again():
+                other.send(peer.pack(peer.RENEW, 5, 0, 1))
+                message = other.receive(0.2)
+                return message is not None and message[0] == peer.DISPATCH and message
+            _, _, epoch, _, items = eventually(given_out_again, 20, "the job is dispatched again")
+            self.assertEqual((job, 2), (items[0][2], items[0][3]))
+            welcome = silent.worker_hello("silent", session, connection=2, finished=[list(late)])
+            self.assertEqual([peer.STALE], welcome["finished"])
+            self.assertEqual(peer.STALE, self.complete(silent, *late, request=40, result=b"late"))
+            self.assertGreaterEqual(self.b.metric("rota_stale_tokens_total"), 1)
+            self.assertEqual(peer.OK, self.complete(other, job, epoch, items[0][1], request=41, result=b"second"))
+        self.assertEqual("second", self.rota(self.b, "result", peer.text_of(job)).out)
+
 
 if __name__ == "__main__":
     rota_harness.main()

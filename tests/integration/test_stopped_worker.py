@@ -34,11 +34,11 @@ class StoppedWorker(RotaTest):
             if job not in started:
                 self.assertEqual(["awake"], (runs / job).read_text().split(), job)
 
-        before = broker.metric("(?i)stale")
+        before = broker.metric("rota_stale_tokens_total")
         (self.directory / "release").touch()
         sleepy.process.send_signal(signal.SIGCONT)
-        eventually(lambda: broker.metric("(?i)stale") >= before + 2, 30,
-                   lambda: f"its two late completions are refused as stale: {broker.get('/metrics')[1]}")
+        eventually(lambda: broker.metric("rota_stale_tokens_total") >= before + 2, 30,
+                   lambda: f"its two late completions are refused as stale: {broker.metric('rota_stale_tokens_total')}")
         for job in started:
             self.assertEqual("awake\n", self.rota(broker, "result", job).out)
             self.assertEqual((2, "awake"), tuple(self.status(broker, job)[k] for k in ("attempt", "worker")))
