@@ -14,7 +14,10 @@ void Core::apply(const Complete& command, Now now, Effects& out) {
   const FoundJobs found(command.found);
   const auto first = static_cast<std::uint32_t>(out.codes.size());
   bool stored = false;
-  for (const CompletionItem& item : command.items) {
+  static constexpr std::size_t kAhead = 8;
+  for (std::size_t i = 0; i < command.items.size(); ++i) {
+    if (i + kAhead < command.items.size()) s.jobs.prefetch(command.items[i + kAhead].job.id);
+    const CompletionItem& item = command.items[i];
     out.codes.push_back(s.complete_one(item, found, now, stored, out));
   }
   out.messages.push_back(Message{

@@ -36,7 +36,10 @@ void Core::apply(const Submit& command, Now now, Effects& out) {
   s.shape_of_shared.assign(command.shared.size(), kNone);
   const auto first = static_cast<std::uint32_t>(out.item_replies.size());
   bool stored = false;
-  for (const SubmitItem& item : command.items) {
+  static constexpr std::size_t kAhead = 8;
+  for (std::size_t i = 0; i < command.items.size(); ++i) {
+    if (i + kAhead < command.items.size()) s.jobs.prefetch(command.items[i + kAhead].id);
+    const SubmitItem& item = command.items[i];
     const ItemReply reply = s.submit_one(command, item, found, now, out);
     const bool about_a_job = reply.code == Code::ok || reply.code == Code::duplicate || reply.code == Code::conflict;
     stored = stored || (about_a_job && reply.durability != Durability::memory);

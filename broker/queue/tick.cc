@@ -70,7 +70,16 @@ void Core::State::end_keys(Now now) {
 
 void Core::State::drop_recents(Now now) {
   for (std::size_t count = 0; count < limits::kTurnTimers; ++count) {
-    if (recent_head == kNone || jobs.detail(recent_head)->finished_at + options.recent_horizon > now.steady) break;
+    if (recent_head == kNone) break;
+    const JobEntry& entry = jobs[recent_head];
+    if (entry.next != kNone) jobs.prefetch(entry.next);
+    if (jobs.detail(recent_head)->finished_at + options.recent_horizon > now.steady) break;
+    if (count == 0) jobs.prefetch(entry.id);
+    const JobIndex next = entry.next;
+    if (next != kNone) {
+      jobs.prefetch(jobs[next].id);
+      jobs.prefetch_detail(next);
+    }
     forget(recent_head);
   }
   for (std::size_t count = 0; count < limits::kTurnTimers; ++count) {

@@ -7,42 +7,13 @@
 #include <map>
 #include <set>
 
+#include "tests/scenario/model_state.h"
 #include "tests/scenario/store_model.h"
 
 namespace rota::scenario {
 namespace {
 
 using namespace queue;
-
-struct Held {
-  TokenOf job;
-  bool started = false;
-};
-struct ModelWorker {
-  Uuid uuid;
-  std::string name;
-  std::uint64_t connection = 0;
-  SessionRef session = kNoSession;
-  std::uint32_t slots = 1;
-  std::uint32_t credit = 1;
-  std::uint64_t started_through = 0;
-  std::vector<Held> held;  // in the order of arrival
-};
-struct ModelJob {
-  JobId id;
-  std::size_t queue = 0;
-  std::int8_t priority = 0;
-  std::uint64_t hash = 0;
-  std::uint32_t retries = 0;
-  bool immediate = true;  // no delay: its place in line is known
-  bool dispatched = false;
-  bool final = false;
-  bool memory = false;
-  Sequence sequence = 0;
-  JobState state = JobState::ready;
-  std::uint32_t finishes = 0;
-  std::uint32_t revivals = 0;
-};
 
 constexpr std::string_view kQueues[] = {"default", "other", "third"};
 
