@@ -160,7 +160,7 @@ int JobWaiter::write_single_through() {
   if (job.state == JobState::succeeded) return program::kExitOk;
   const bool own_exit = job.exit_code && *job.exit_code != 0;
   // A command that ended by itself has said what it had to say; everything else is explained here.
-  if (job.state != JobState::failed || !own_exit) {
+  if (job.state != JobState::failed || !own_exit || (!job.error_code.empty() && job.error_code != "EXIT")) {
     std::string text = "job " + to_string(job.id) + " " + std::string(job_state_name(job.state));
     if (!job.error_code.empty()) text += ": " + job.error_code;
     if (!job.error_message.empty()) text += ": " + job.error_message;
