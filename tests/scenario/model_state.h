@@ -32,9 +32,6 @@ struct ModelJob {
   std::size_t queue = 0;
   std::int8_t priority = 0;
   std::uint64_t hash = 0;
-  std::uint32_t retries = 0;
-  bool immediate = true;  // no delay: its place in line is known
-  bool dispatched = false;
   bool final = false;
   bool memory = false;
   Sequence sequence = 0;

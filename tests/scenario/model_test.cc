@@ -129,7 +129,6 @@ class Model {
       job.queue = queue;
       job.priority = shared.priority;
       job.hash = items.back().content_hash;
-      job.immediate = shared.delay.count() == 0;
       job.memory = memory;
       offered_[id] = job;
     }
@@ -330,7 +329,6 @@ class Model {
       job.final = false;
       job.sequence = revived->state.sequence;
       by_sequence_[job.sequence] = job.id;
-      job.immediate = false;
       ++job.revivals;
     } else if (const auto* forgotten = std::get_if<JobForgotten>(&change.body)) {
       jobs_.erase(forgotten->id);
@@ -339,25 +337,21 @@ class Model {
     }
   }
 
-  // A first dispatch must be of the best job of its queue and type that has never been handed out: no other job of the same
-  // shape that waits since earlier, or with a higher priority, may be passed over. Types are not modelled, so jobs are
-  // compared within a queue and type by asking the core.
+  // Whoever is handed out passes over nobody: no ready job of the same queue and type, never lost, that has a higher
+  // priority or has waited since earlier.
   void note_lease(const LeaseRecord& lease) {
-    ModelJob& job = jobs_.at(by_sequence_.at(lease.sequence));
+    const ModelJob& job = jobs_.at(by_sequence_.at(lease.sequence));
     ASSERT_FALSE(job.final) << "a final job was handed out";
-    if (!job.dispatched && job.immediate) {
-      const auto mine = core_.view(job.id, now_);
-      for (const auto& [id, other] : jobs_) {
-        if (other.queue != job.queue || other.dispatched || !other.immediate || other.final || id == job.id) continue;
-        const bool sooner =
-            other.priority > job.priority || (other.priority == job.priority && other.sequence < job.sequence);
-        if (!sooner) continue;
-        const auto theirs = core_.view(id, now_);
-        if (!mine || !theirs || theirs->type != mine->type || theirs->state != JobState::ready) continue;
-        ADD_FAILURE() << "job " << job.sequence << " went before " << other.sequence;
-      }
+    const auto mine = core_.view(job.id, now_);
+    if (hello_of_ != nullptr || !mine || mine->losses >= 2) return;  // taken up again, or run alone
+    for (const auto& [id, other] : jobs_) {
+      const bool sooner =
+          other.priority > job.priority || (other.priority == job.priority && other.sequence < job.sequence);
+      if (other.queue != job.queue || other.final || !sooner) continue;
+      const auto theirs = core_.view(id, now_);
+      if (!theirs || theirs->type != mine->type || theirs->state != JobState::ready || theirs->losses > 0) continue;
+      ADD_FAILURE() << "job " << job.sequence << " went before " << other.sequence;
     }
-    job.dispatched = true;
   }
 
   void note(const Message& message) {
