@@ -95,7 +95,7 @@ void Options::flag(Spec spec, bool& target) {
     return {};
   };
   auto& entry = state_->entries.emplace_back(State::Entry{std::move(spec), std::move(taker), nullptr, {}, true});
-  entry.option = entry.spec.scope->add_flag("--" + entry.spec.name, entry.spec.help);
+  entry.option = entry.spec.scope->add_flag("--" + entry.spec.name)->description(entry.spec.help);
 }
 
 Options::Taker Options::text(std::string& target) {

@@ -108,6 +108,14 @@ TEST_F(OptionsTest, MisspeltKeyNamesTheNearest) {
   EXPECT_NE(refused({"--config", path.c_str()}).find("did you mean 'store-limit'?"), std::string::npos);
 }
 
+TEST_F(OptionsTest, HelpDescribesOptionsAndFlags) {
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(parse({"--help"}), kExitOk);
+  const std::string help = testing::internal::GetCapturedStdout();
+  EXPECT_NE(help.find("duration"), std::string::npos) << help;
+  EXPECT_NE(help.find("flag"), std::string::npos) << help;
+}
+
 TEST_F(OptionsTest, UnreadableFileIsNamed) {
   EXPECT_NE(refused({"--config", "/nonexistent/rota.toml"}).find("/nonexistent/rota.toml"), std::string::npos);
 }
