@@ -103,9 +103,9 @@ class Client {
   [[nodiscard]] Result<std::vector<Job>> get(std::span<const JobId> ids, bool with_result = false);
   // One outcome an id, in order. A running job stops later: wait() for it.
   [[nodiscard]] Result<std::vector<ItemOutcome>> cancel(std::span<const JobId> ids);
-  // Final jobs back to ready. `attempt_seen`: refuse with CONFLICT if the job has run since.
-  [[nodiscard]] Result<std::vector<ItemOutcome>> retry(std::span<const JobId> ids,
-                                                       std::optional<std::uint32_t> attempt_seen = std::nullopt);
+  // Final jobs back to ready. Looks at each first and names the attempts it saw, so that asking again after a lost answer
+  // never retries twice; CONFLICT if a job is not final, or ran on between.
+  [[nodiscard]] Result<std::vector<ItemOutcome>> retry(std::span<const JobId> ids);
   // Administration: "queues", "workers", "stats", "pause" …; arguments and rows as docs/protocol.md lists them.
   [[nodiscard]] Result<std::vector<AdminRow>> admin(std::string_view verb, const std::vector<StringPair>& arguments = {});
   // Round-trip time in microseconds.

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <unordered_map>
 #include <utility>
 
 #include "client/client.h"
@@ -180,11 +181,22 @@ Result<std::vector<ItemOutcome>> Client::cancel(std::span<const JobId> ids) {
       .run(ids);
 }
 
-Result<std::vector<ItemOutcome>> Client::retry(std::span<const JobId> ids, std::optional<std::uint32_t> attempt_seen) {
+Result<std::vector<ItemOutcome>> Client::retry(std::span<const JobId> ids) {
+  const Result<std::vector<Job>> jobs = get(ids);
+  if (!jobs) return jobs.error();
+  std::unordered_map<JobId, std::uint32_t> seen;
+  for (const Job& job : *jobs) {
+    if (job.code == Code::ok && is_final(job.state)) seen[job.id] = job.attempts;
+  }
   return BulkCall(*state_,
-                  [attempt_seen](wire::Message& message, std::span<const JobId> part) {
+                  [&seen](wire::Message& message, std::span<const JobId> part) {
                     wire::Retry retry;
-                    for (const JobId& id : part) retry.items.push_back({id, attempt_seen});
+                    for (const JobId& id : part) {
+                      const auto found = seen.find(id);
+                      wire::Retry::Item item{id, std::nullopt};
+                      if (found != seen.end()) item.attempt_seen = found->second;
+                      retry.items.push_back(item);
+                    }
                     message.body = std::move(retry);
                   })
       .run(ids);
