@@ -87,10 +87,9 @@ void Engine::follow() {
     const std::int64_t since = here_since_us_.load(std::memory_order_acquire);
     if (since == 0 || monotonic_us() - since < kLeadHangsUs) continue;
     std::unique_lock lock{lead_mutex_, std::try_to_lock};
-    if (!lock.owns_lock() || here_since_us_.load(std::memory_order_acquire) != since) continue;
+    std::int64_t hanging = since;
+    if (!lock.owns_lock() || !here_since_us_.compare_exchange_strong(hanging, 0)) continue;
     // The leader hangs in a handler: nobody renews leases. It will find that it does not lead any more.
-    ++leadership_;
-    here_since_us_.store(0, std::memory_order_release);
     lead(lock);
   }
 }
@@ -259,23 +258,21 @@ bool Engine::run_slice(std::unique_lock<std::mutex>& lock) {
   std::int64_t from = slice_from;
   const std::int64_t last = last_here_us_.exchange(from, std::memory_order_relaxed);
   if (from - last > std::chrono::microseconds{kLeadWatchEnds}.count() / 2) pool_.nudge();  // somebody must watch again
-  const std::uint64_t own = leadership_;
   const Steady now = steady_now();
   while (!here_.empty() && from - slice_from < limits::kInlineSliceUs) {
     Run& run = *here_.front();
     here_.pop_front();
     links_[run.link].core().begun(run.job);
-    here_since_us_.store(from, std::memory_order_release);
+    here_since_us_.store(from);
     lock.unlock();
     Outcome outcome = pool_.execute(run);
-    lock.lock();
     const std::int64_t to = monotonic_us();
-    if (leadership_ != own) {
+    std::int64_t own = from;
+    if (!here_since_us_.compare_exchange_strong(own, 0)) {
       pool_.report(Done{&run, std::move(outcome), to - from});
-      lock.unlock();
       return false;
     }
-    here_since_us_.store(0, std::memory_order_release);
+    lock.lock();
     links_[run.link].core().finished(run.job, std::move(outcome), to - from, now);
     give_back(run);
     from = to;

@@ -103,9 +103,10 @@ class Engine {
   Pool pool_;  // any thread, as it says
   std::mutex lead_mutex_;
   std::atomic<bool> drain_asked_{false}, kill_asked_{false};
-  std::atomic<std::int64_t> here_since_us_{0};  // the leader runs a handler since; 0: it does not
+  // The leader runs a handler since then; 0: it does not. Who moves it back to 0, the leader itself or another thread that
+  // holds lead_mutex_, leads on.
+  std::atomic<std::int64_t> here_since_us_{0};
   std::atomic<std::int64_t> last_here_us_{0};
-  std::uint64_t leadership_ = 0;  // under lead_mutex_: raised when another thread takes the lead
 };
 
 }  // namespace rota::worker

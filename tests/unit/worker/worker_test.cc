@@ -1,0 +1,194 @@
+#include "worker/worker.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+#include <set>
+#include <stdexcept>
+#include <thread>
+
+#include "tests/unit/worker/fake_broker.h"
+
+namespace rota::worker {
+namespace {
+
+// A worker in a thread of its own, against a broker in the test's thread.
+class WorkerShell : public ::testing::Test {
+ protected:
+  void start(Handler handler, std::uint32_t slots = 2) {
+    WorkerOptions options;
+    options.brokers = {broker_->endpoint()};
+    options.queues = {{"default", 1}};
+    options.slots = slots;
+    worker_ = std::make_unique<Worker>(options);
+    worker_->handle("work", std::move(handler));
+    worker_->handle("noop", [](const Job&, Context&) { return Outcome::success(); });
+    ending_ = std::async(std::launch::async, [this] { return worker_->run().value(); });
+    ASSERT_TRUE(broker_->serve_until([&] { return broker_->hellos > 0; }));
+  }
+  bool completed(std::size_t count) {
+    return broker_->serve_until([&] { return broker_->completions.size() >= count; });
+  }
+  Ending drained() {
+    worker_->drain();
+    EXPECT_TRUE(
+        broker_->serve_until([&] { return ending_.wait_for(std::chrono::seconds{0}) == std::future_status::ready; }));
+    return ending_.get();
+  }
+
+  net::Context context_;
+  std::unique_ptr<FakeBroker> broker_ = std::make_unique<FakeBroker>(context_, "tcp://127.0.0.1:*");
+  std::unique_ptr<Worker> worker_;
+  std::future<Ending> ending_;
+};
+
+TEST_F(WorkerShell, RunsAHandlerAndReportsItsResult) {
+  start([](const Job& job, Context&) { return Outcome::success(std::string{job.payload} + "!"); });
+  broker_->dispatch("work", 1, "hello");
+  ASSERT_TRUE(completed(1));
+  EXPECT_EQ(broker_->completions[0].result, "hello!");
+  EXPECT_EQ(drained().kind, Ending::Kind::drained);
+  EXPECT_EQ(broker_->goodbyes, 1U);
+}
+
+TEST_F(WorkerShell, WhatAHandlerThrowsIsAFailure) {
+  start([](const Job& job, Context&) -> Outcome {
+    if (job.payload == "std") throw std::runtime_error("no such luck");
+    throw 7;
+  });
+  broker_->dispatch("work", 1, "std");
+  broker_->dispatch("work", 1, "other");
+  ASSERT_TRUE(completed(2));
+  for (const auto& completion : broker_->completions) {
+    EXPECT_EQ(completion.end, AttemptEnd::failed);
+    EXPECT_EQ(completion.error_code, "EXCEPTION");
+    EXPECT_EQ(completion.error_message.starts_with("no such luck"), completion.dispatch == 1);
+  }
+  drained();
+}
+
+TEST_F(WorkerShell, EveryOneOfManyShortJobsIsReportedOnce) {
+  start({}, 3);
+  constexpr std::uint32_t kJobs = 30'000;
+  for (std::uint32_t sent = 0; sent < kJobs; sent += 5000) {
+    broker_->dispatch("noop", 5000);
+    ASSERT_TRUE(completed(sent + 5000));
+  }
+  std::set<std::uint64_t> seen;
+  for (const auto& completion : broker_->completions) seen.insert(completion.dispatch);
+  EXPECT_EQ(broker_->completions.size(), kJobs);
+  EXPECT_EQ(seen.size(), kJobs);
+  drained();
+}
+
+TEST_F(WorkerShell, DrainHandsBackWhatIsNotStartedAndFinishesWhatRuns) {
+  std::promise<void> go;
+  const std::shared_future<void> gate = go.get_future().share();
+  std::atomic<int> running{0};
+  start(
+      [&, gate](const Job&, Context&) {
+        ++running;
+        gate.wait();
+        return Outcome::success();
+      },
+      1);
+  broker_->dispatch("work", 3);
+  ASSERT_TRUE(broker_->serve_until([&] { return running == 1; }));
+  worker_->drain();
+  ASSERT_TRUE(broker_->serve_until([&] { return broker_->released.size() == 2; }));
+  EXPECT_EQ(broker_->goodbyes, 0U);
+  go.set_value();
+  EXPECT_EQ(drained().kind, Ending::Kind::drained);
+  EXPECT_EQ(broker_->completions.size(), 1U);
+}
+
+TEST_F(WorkerShell, ABrokerThatComesBackIsToldWhatRunsAndWhatWasFinished) {
+  broker_ = std::make_unique<FakeBroker>(context_, "tcp://127.0.0.1:*", Millis{1500});
+  std::promise<void> go;
+  const std::shared_future<void> gate = go.get_future().share();
+  std::atomic<int> running{0};
+  start([&, gate](const Job& job, Context&) {
+    ++running;
+    if (job.payload == "long") gate.wait();
+    return Outcome::success(std::string{job.payload});
+  });
+  broker_->acknowledges = false;
+  broker_->dispatch("work", 1, "long");
+  broker_->dispatch("work", 1, "short");
+  ASSERT_TRUE(completed(1));
+  const std::string endpoint = broker_->endpoint();
+  broker_.reset();
+  broker_ = std::make_unique<FakeBroker>(context_, endpoint, Millis{1500});
+  ASSERT_TRUE(broker_->serve_until([&] { return broker_->hellos > 0 && broker_->completions.size() == 1; }));
+  EXPECT_EQ(broker_->listed_started, 1U);
+  EXPECT_EQ(broker_->listed_finished, 1U);
+  EXPECT_EQ(broker_->completions[0].result, "short");
+  go.set_value();
+  ASSERT_TRUE(completed(2));
+  EXPECT_EQ(running, 2);
+  drained();
+}
+
+TEST_F(WorkerShell, AShortHandlerThatSuddenlyHangsDoesNotStopTheRenewals) {
+  broker_ = std::make_unique<FakeBroker>(context_, "tcp://127.0.0.1:*", Millis{1500});
+  std::promise<void> go;
+  const std::shared_future<void> gate = go.get_future().share();
+  std::atomic<bool> hangs{false};
+  start([&, gate](const Job& job, Context&) {
+    if (job.payload == "hang") {
+      hangs = true;
+      gate.wait();
+    }
+    return Outcome::success();
+  });
+  for (std::size_t run = 1; run <= 300; ++run) {  // proves itself short
+    broker_->dispatch("work", 1);
+    ASSERT_TRUE(completed(run));
+  }
+  broker_->dispatch("work", 1, "hang");
+  ASSERT_TRUE(broker_->serve_until([&] { return hangs.load(); }));
+  const std::size_t before = broker_->renewals;
+  ASSERT_TRUE(broker_->serve_until([&] { return broker_->renewals >= before + 4; }));
+  EXPECT_EQ(broker_->hellos, 1U);
+  broker_->dispatch("work", 1);  // and work goes on beside it
+  ASSERT_TRUE(completed(301));
+  go.set_value();
+  ASSERT_TRUE(completed(302));
+  EXPECT_EQ(drained().kind, Ending::Kind::drained);
+}
+
+TEST_F(WorkerShell, ProgressAndStopRequestsPass) {
+  start([](const Job&, Context& context) {
+    context.progress(0.25, "a quarter");
+    while (!context.stop_requested()) std::this_thread::yield();
+    return Outcome::failure("STOPPED", "asked to");
+  });
+  broker_->dispatch("work", 1, {}, Millis{700});
+  ASSERT_TRUE(broker_->serve_until([&] { return broker_->progress == 0.25; }));
+  ASSERT_TRUE(completed(1));
+  EXPECT_EQ(broker_->completions[0].end, AttemptEnd::timed_out);
+  drained();
+}
+
+TEST_F(WorkerShell, KillReportsWhatRunsAsLost) {
+  std::promise<void> go;
+  const std::shared_future<void> gate = go.get_future().share();
+  auto running = std::make_shared<std::atomic<int>>(0);
+  start([running, gate](const Job&, Context&) {
+    ++*running;
+    gate.wait();
+    return Outcome::success();
+  });
+  broker_->dispatch("work", 1);
+  ASSERT_TRUE(broker_->serve_until([&] { return *running == 1; }));
+  worker_->kill();
+  ASSERT_TRUE(completed(1));
+  EXPECT_EQ(broker_->completions[0].end, AttemptEnd::lost);
+  ASSERT_TRUE(broker_->serve_until([&] { return ending_.wait_for(std::chrono::seconds{0}) == std::future_status::ready; }));
+  EXPECT_EQ(ending_.get().kind, Ending::Kind::killed);
+  go.set_value();
+}
+
+}  // namespace
+}  // namespace rota::worker
