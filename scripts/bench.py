@@ -60,7 +60,7 @@ class Bench:
         return json.loads(done.stdout)
 
     def relay(self, *arguments):
-        done = subprocess.run([self.programs / "bench-relay", *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        done = subprocess.run([self.programs / "rota-relay-bench", *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               env=self.environment, check=False)
         if done.returncode != 0:
             sys.exit(f"bench: the relay exited with {done.returncode}")
@@ -82,7 +82,7 @@ def latency(bench, options):
     print(f"\nlatency: one job in flight, memory, {options.round_trips} jobs, beside a bare ZeroMQ relay with the same hops")
     ratios = []
     for _ in range(options.runs):
-        relay = bench.relay("--jobs", str(options.round_trips), "--payload", "100B", "--output", "json")
+        relay = bench.relay("--jobs", str(options.round_trips), "--payload", "100")
         product = bench.run("latency", "--jobs", str(options.round_trips), "--durability", "memory", "--payload", "100B")
         ratios.append(product["p50_us"] / relay["p50_us"])
         print(f"  rota p50 {product['p50_us']:.0f} us, p99 {product['p99_us']:.0f} us   relay p50 {relay['p50_us']:.0f} us, "

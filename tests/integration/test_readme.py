@@ -13,6 +13,7 @@ import rota_harness
 from rota_harness import BIN, SOURCE, Program, RotaTest
 
 BLOCK = re.compile(r"<!-- run: (?P<how>[a-z]+)(?P<words>[^>]*?) -->\n```sh\n(?P<script>.*?)```", re.S)
+EXCERPT = re.compile(r"<!-- from: (?P<file>\S+) -->\n```cpp\n(?P<code>.*?)```", re.S)
 DEFAULT_PORTS = (5555, 5556, 5580)
 
 
@@ -33,6 +34,16 @@ class Readme(RotaTest):
     def test_every_shell_block_says_how_it_is_run(self):
         text = (SOURCE / "README.md").read_text()
         self.assertEqual(text.count("```sh\n"), len(BLOCK.findall(text)))
+
+    def test_code_is_taken_from_the_examples_which_are_compiled(self):
+        text = (SOURCE / "README.md").read_text()
+        self.assertEqual(text.count("```cpp\n"), len(EXCERPT.findall(text)))
+        for excerpt in EXCERPT.finditer(text):
+            source = (SOURCE / excerpt["file"]).read_text()
+            for line in excerpt["code"].splitlines():
+                code = line.split("  // ")[0].strip()
+                if code and not code.startswith("// …"):
+                    self.assertIn(code, source, excerpt["file"])
 
     def test_commands_work_when_pasted(self):
         # The README uses the default ports: in a network of its own nobody else has them.
@@ -57,7 +68,7 @@ class Readme(RotaTest):
         for block in BLOCK.finditer((SOURCE / "README.md").read_text()):
             how, words, script = block["how"], block["words"].strip(), block["script"]
             if how == "service":
-                Program(self, ["bash", "-c", f"exec {script.strip()}"], words, prefix=prefix, name="service").wait_ready()
+                Program(self, ["stdbuf", "-oL", "bash", "-c", f"exec {script.strip()}"], words, prefix=prefix, name="service").wait_ready()
             elif how == "shell":
                 done = subprocess.run([*prefix, "bash", "-euo", "pipefail", "-c", script], cwd=self.directory,
                                       env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
