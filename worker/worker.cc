@@ -24,6 +24,7 @@ struct Worker::State {
 Worker::Worker(WorkerOptions options) : state_(std::make_shared<State>()) {
   State& state = *state_;
   state.options = std::move(options);
+  ROTA_CHECK(!state.options.brokers.empty() && state.options.brokers.size() <= limits::kMaxBrokersPerWorker);
   ROTA_CHECK(state.options.slots >= 1 && state.options.slots <= limits::kMaxSlots);
   state.identity.name = state.options.name.empty() ? default_name() : state.options.name;
   state.identity.software = state.options.software;

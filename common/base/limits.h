@@ -78,6 +78,7 @@ inline constexpr std::size_t kMaxBytesInFlight = 64 * MiB;  // per worker, beyon
 inline constexpr std::size_t kMaxQueuesPerWorker = 256;
 inline constexpr std::size_t kMaxTypesPerWorker = 256;
 inline constexpr std::uint32_t kMaxQueueWeight = 1000;
+inline constexpr std::size_t kMaxBrokersPerWorker = 16;  // all are waited for together
 inline constexpr std::uint32_t kPrefetchChunk = 64;  // jobs a worker is given in a row: a share, not all, of a backlog
 inline constexpr std::size_t kReserveSearch = 64;    // workers looked at for a job that must run alone
 inline constexpr std::size_t kReclaimSearch = 64;    // idle and laden workers looked at in one reclaim

@@ -20,6 +20,9 @@ Error bad(std::string message) { return Error{Code::bad_message, std::move(messa
 Status take_broker(std::string_view text, WorkerOptions& into) {
   const bool tcp = net::parse_tcp_endpoint(text).has_value();
   if (!tcp && !text.starts_with("ipc://")) return bad("an endpoint like tcp://host:5556");
+  if (into.brokers.size() == limits::kMaxBrokersPerWorker) {
+    return bad("at most " + std::to_string(limits::kMaxBrokersPerWorker) + " brokers");
+  }
   if (std::find(into.brokers.begin(), into.brokers.end(), text) == into.brokers.end()) into.brokers.emplace_back(text);
   return {};
 }
