@@ -38,6 +38,8 @@ Job job_of(const wire::JobInfo& info) {
   job.result = info.report.result;
   job.result_size = info.result_size;
   job.stderr_tail = info.report.stderr_tail;
+  job.progress = info.progress;
+  job.progress_message = info.progress_message;
   job.waiting_for = info.waiting_for;
   return job;
 }

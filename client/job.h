@@ -54,6 +54,8 @@ struct Job {
   std::string result;  // only if asked for
   std::uint64_t result_size = 0;
   std::string stderr_tail;
+  std::optional<double> progress;  // 0 … 1, of a running job, as its worker last said
+  std::string progress_message;
   std::string waiting_for;  // why nothing runs; empty: nothing to say
 };
 

@@ -45,7 +45,7 @@ struct CoreOptions {
 struct JobView {
   JobId id;
   Sequence sequence = 0;
-  std::string_view queue, type;
+  std::string_view queue, type, key;
   JobState state = JobState::ready;
   bool cancel_requested = false;
   std::int8_t priority = 0;
@@ -55,6 +55,7 @@ struct JobView {
   Policy policy;
   Wall created_at, run_at, started_at;  // ms 0: does not apply
   std::string_view worker;              // running: on whom
+  Token token;                          // running: of its dispatch
   bool served = false;                  // a connected worker serves its queue and type
 };
 struct QueueView {

@@ -27,6 +27,7 @@ std::optional<JobView> Core::view(const JobId& id, Now now) const {
   view.sequence = entry.sequence;
   view.queue = s.shapes.queue(in.queue).name;
   view.type = s.shapes.type(in.type);
+  if (detail != nullptr && detail->key != kNone) view.key = s.keys[detail->key].text;
   view.state = entry.state;
   view.cancel_requested = entry.cancel_requested;
   view.priority = entry.priority;
@@ -40,6 +41,7 @@ std::optional<JobView> Core::view(const JobId& id, Now now) const {
   if (entry.state == JobState::running) {
     view.attempts += detail->charged ? 0U : 1U;
     view.started_at = detail->leased_at;
+    view.token = detail->token;
     view.worker = s.sessions.find(detail->session)->name;
   }
   return view;

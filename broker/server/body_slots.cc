@@ -43,7 +43,8 @@ void BodySlots::put(std::size_t index, const store::Batch::Body& body) {
   slot.shared = static_cast<std::uint32_t>(index_of);
   slot.at = bytes_.size();
   slot.size = body.body.size();
-  bytes_.append(body.body);
+  slot.report = body.report.size();
+  bytes_.append(body.body).append(body.report);
 }
 
 store::Batch::Body BodySlots::get(std::size_t index) const {
@@ -55,6 +56,7 @@ store::Batch::Body BodySlots::get(std::size_t index) const {
   body.type = piece(shared.at + shared.queue, shared.type);
   body.spec = piece(shared.at + shared.queue + shared.type, shared.spec);
   body.body = piece(slot.at, slot.size);
+  body.report = piece(slot.at + slot.size, slot.report);
   body.policy = shared.policy;
   return body;
 }

@@ -35,6 +35,7 @@ class BodySlots {
     std::uint32_t shared = 0;
     std::size_t at = 0;
     std::size_t size = 0;
+    std::size_t report = 0;  // its size; behind the body
   };
   [[nodiscard]] std::string_view piece(std::size_t at, std::size_t size) const {
     return std::string_view(bytes_).substr(at, size);

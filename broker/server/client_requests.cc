@@ -161,6 +161,11 @@ void Engine::on_renew(Asked& asked, const wire::Renew& renew) {
   effects_.clear();
   core_.apply(queue::Renew{asked.peer->session, renew.started_through, renew.credit}, asked.now, effects_);
   process();
+  for (const wire::Renew::Progress& progress : renew.progress) {
+    const std::optional<queue::JobView> view = core_.view(progress.job.id, asked.now);
+    if (!view || view->state != JobState::running || view->token != progress.job.token) continue;
+    progress_.set(progress.job.token, progress.fraction, progress.message);
+  }
   // A session that the core ended just now gets no renewal.
   if (!asked.peer->welcomed) return;
   frame_.clear();

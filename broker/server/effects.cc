@@ -22,6 +22,7 @@ void Engine::process() {
 
 void Engine::stage(queue::Change& change) {
   const bool stored = change.durability != Durability::memory;
+  progress_.note(change.body);
   if (auto* finished = std::get_if<queue::JobFinished>(&change.body)) {
     report_.clear();
     if (explain_end(finished->outcome, report_)) finished->outcome.report = report_;

@@ -14,6 +14,7 @@
 #include "broker/server/outbox.h"
 #include "broker/server/parking.h"
 #include "broker/server/pipeline.h"
+#include "broker/server/progress_notes.h"
 #include "broker/server/sessions.h"
 #include "broker/server/store_port.h"
 #include "broker/server/translate.h"
@@ -61,10 +62,8 @@ class Engine {
 
   // From now on submits get SHUTTING_DOWN and nothing is dispatched.
   void begin_shutdown();
-  // Everything decided is on disk and sent.
-  [[nodiscard]] bool is_settled() const;
+  [[nodiscard]] bool is_settled() const;  // everything decided is on disk and sent
   void say_goodbye();
-
   [[nodiscard]] const ServerCounters& counters() const { return counters_; }
   [[nodiscard]] ServerCounters& counters() { return counters_; }
   [[nodiscard]] const queue::Core& core() const { return core_; }
@@ -172,6 +171,7 @@ class Engine {
   Parking parking_;
   Sessions sessions_;
   Waiters waiters_;
+  ProgressNotes progress_;
   Notices notices_;
   wire::Decoder decoder_;
   Inbound inbound_;

@@ -100,11 +100,24 @@ void Engine::answer_get(Asked& asked, const wire::Get& get) {
     wire::JobInfo info = to_info(*view);
     std::optional<store::Batch::Body> body = pipeline_.batch().find(view->sequence);
     if (!body && asked.known != nullptr) body = asked.known->body(view->sequence);
-    if (body) info.name = name_of(body->spec);
+    const auto describe = [&](const store::Batch::Body& stored) {
+      info.name = name_of(stored.spec);
+      if (stored.report.empty()) return;
+      const std::string_view worker = info.report.worker;
+      info.report = to_report(texts.emplace_back(stored.report));
+      info.result_size = info.report.result.size();
+      info.report.result = {};
+      if (!worker.empty()) info.report.worker = worker;
+    };
+    if (body) describe(*body);
     if (view->policy.durability == Durability::memory && !is_final(view->state)) {
-      (void)volatile_store_.bodies(std::span(&view->sequence, 1), [&](std::size_t, const store::Batch::Body& stored) {
-        info.name = name_of(stored.spec);
-      });
+      (void)volatile_store_.bodies(std::span(&view->sequence, 1),
+                                   [&](std::size_t, const store::Batch::Body& stored) { describe(stored); });
+    }
+    if (const ProgressNotes::Note* note = progress_.find(view->token);
+        note != nullptr && view->state == JobState::running) {
+      info.progress = note->fraction;
+      info.progress_message = texts.emplace_back(note->message);
     }
     if (view->state == JobState::ready && core_.is_paused(view->queue)) {
       info.waiting_for = texts.emplace_back("queue " + std::string(view->queue) + " is paused");

@@ -110,16 +110,12 @@ void encode_notify(wire::Request request, wire::Notify& notify, std::string& out
   notify = std::move(std::get<wire::Notify>(message.body));
 }
 
-namespace {
-
-// The report that a record holds. Damage is found by the store's checksum before; what is left is a report of no words.
+// Damage is found by the store's checksum before; what is left is a report of no words.
 wire::Report to_report(std::string_view bytes) {
   if (bytes.empty()) return {};
   Result<wire::Report> report = wire::decode_report(bytes);
   return report.ok() ? std::move(report).value() : wire::Report{};
 }
-
-}  // namespace
 
 bool explain_end(const queue::OutcomeRecord& outcome, std::string& out) {
   wire::Report report = to_report(outcome.report);  // of the last attempt, if one reported
@@ -153,6 +149,7 @@ wire::JobInfo to_info(const queue::JobView& view) {
   info.id = view.id;
   info.queue = view.queue;
   info.type = view.type;
+  info.key = view.key;
   info.state = view.state;
   info.cancel_requested = view.cancel_requested;
   info.priority = view.priority;

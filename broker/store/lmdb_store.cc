@@ -106,6 +106,7 @@ Status LmdbStore::bodies(std::span<const queue::Sequence> sequences,
   const auto cursor = env_->cursor(*txn, Table::bodies);
   if (!cursor) return cursor.error();
   SharedReader shared(*env_, *txn);
+  const bool any_state = env_->entries(*txn, Table::state) != 0;
   // Rising order: neighbours lie on one page. Mostly given so.
   std::vector<std::size_t> order;
   if (!std::is_sorted(sequences.begin(), sequences.end())) {
@@ -126,7 +127,13 @@ Status LmdbStore::bodies(std::span<const queue::Sequence> sequences,
     const auto part = shared.of(stored, Table::bodies, view(number));
     if (!part) return part.error();
     const queue::SharedRecord& record = **part;
-    sink(i, Batch::Body{record.queue, record.type, record.spec, stored.job.body, record.policy});
+    queue::StateRecord state;
+    if (any_state) {
+      const auto changed = get(*env_, *txn, Table::state, view(number));
+      if (!changed) return changed.error();
+      if (*changed && !decode_state(**changed, state)) return env_->damaged(Table::state, view(number));
+    }
+    sink(i, Batch::Body{record.queue, record.type, record.spec, stored.job.body, record.policy, state.report});
   }
   return {};
 }

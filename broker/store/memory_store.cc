@@ -22,11 +22,12 @@ struct KeptJob {
   std::string fields;
   JobId id;
   std::uint8_t flags = 0;
+  std::string report;  // of the last attempt of a live job
   std::string outcome;
   Wall forget_at;
   std::uint64_t number = 0;  // order of ending
 
-  [[nodiscard]] std::uint64_t bytes() const { return fields.size() + outcome.size() + kJobOverhead; }
+  [[nodiscard]] std::uint64_t bytes() const { return fields.size() + report.size() + outcome.size() + kJobOverhead; }
 };
 using KeptJobPtr = std::unique_ptr<KeptJob>;
 
@@ -51,6 +52,7 @@ class MemoryStore final : public Store {
     const std::unique_lock lock(mutex_);
     add_jobs(buffers, info);
     for (const StagedEnd& end : buffers.ends) apply(end, buffers);
+    for (const StagedState& state : buffers.states) keep_report(state.sequence, buffers.at(state.payload));
     while (live_bytes_ + finished_bytes_ > memory_limit_ && !by_end_.empty()) drop_oldest();
     return info;
   }
@@ -64,7 +66,7 @@ class MemoryStore final : public Store {
       StoredJob stored;
       queue::SharedRecord shared;
       decode(*it->second, stored, shared);
-      sink(i, Batch::Body{shared.queue, shared.type, shared.spec, stored.job.body, shared.policy});
+      sink(i, Batch::Body{shared.queue, shared.type, shared.spec, stored.job.body, shared.policy, it->second->report});
     }
     return {};
   }
@@ -179,6 +181,17 @@ class MemoryStore final : public Store {
     }
   }
 
+  // Of a state only the report is ever asked for: the rest lives in the core, as long as this does.
+  void keep_report(queue::Sequence sequence, std::string_view payload) {
+    const auto live = live_.find(sequence);
+    if (live == live_.end()) return;
+    queue::StateRecord state;
+    ROTA_CHECK(decode_state(payload, state));
+    live_bytes_ -= live->second->bytes();
+    live->second->report = state.report;
+    live_bytes_ += live->second->bytes();
+  }
+
   static bool is_of(const KeptJob& finished, queue::Sequence sequence) {
     StoredEnd end;
     ROTA_CHECK(decode_end(finished.outcome, end));
@@ -193,6 +206,7 @@ class MemoryStore final : public Store {
     KeptJobPtr job = std::move(live->second);
     live_.erase(live);
     live_bytes_ -= job->bytes();
+    job->report = {};
     job->outcome = outcome;
     job->forget_at = end.forget_at;
     job->number = next_end_++;

@@ -47,6 +47,7 @@ class Batch {
   struct Body {
     std::string_view queue, type, spec, body;
     queue::Policy policy;
+    std::string_view report{};  // of the last attempt, where the job goes on after one
   };
   [[nodiscard]] virtual std::optional<Body> find(queue::Sequence sequence) const = 0;
 };

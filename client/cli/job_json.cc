@@ -93,6 +93,10 @@ std::string job_json(const client::Job& job, bool with_result) {
   add_time(object, "started_at", job.started_at);
   add_time(object, "finished_at", job.finished_at);
   add_text(object, "worker", job.worker);
+  if (job.progress) {
+    object["progress"]["fraction"] = *job.progress;
+    add_text(object["progress"], "message", job.progress_message);
+  }
   if (job.exit_code) object["exit_code"] = *job.exit_code;
   if (job.signal) object["signal"] = *job.signal;
   add_error(object, job.error_code, job.error_message);

@@ -64,6 +64,10 @@ std::string job_facts(const client::Job& job) {
   add("type", job.type);
   add("state", state_text(job));
   add("waiting for", job.waiting_for);
+  if (job.progress) {
+    const std::string percent = std::to_string(static_cast<int>(*job.progress * 100)) + " %";
+    add("progress", job.progress_message.empty() ? percent : percent + ", " + job.progress_message);
+  }
   add("priority", job.priority == 0 ? "" : std::to_string(job.priority));
   add("attempt", std::to_string(job.attempts));
   add("losses", job.losses == 0 ? "" : std::to_string(job.losses));

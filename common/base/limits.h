@@ -79,11 +79,11 @@ inline constexpr std::size_t kMaxQueuesPerWorker = 256;
 inline constexpr std::size_t kMaxTypesPerWorker = 256;
 inline constexpr std::uint32_t kMaxQueueWeight = 1000;
 inline constexpr std::size_t kMaxBrokersPerWorker = 16;  // all are waited for together
-inline constexpr std::uint32_t kPrefetchChunk = 64;  // jobs a worker is given in a row: a share, not all, of a backlog
-inline constexpr std::size_t kReserveSearch = 64;    // workers looked at for a job that must run alone
-inline constexpr std::size_t kReclaimSearch = 64;    // idle and laden workers looked at in one reclaim
-inline constexpr Millis kFlushInterval = 1ms;        // completions gathered by a worker wait at most this long
-inline constexpr Millis kPrefetchHorizon = 50ms;     // a worker prefetches what it will start within this time
+inline constexpr std::uint32_t kPrefetchChunk = 64;      // jobs a worker is given in a row: a share, not all, of a backlog
+inline constexpr std::size_t kReserveSearch = 64;        // workers looked at for a job that must run alone
+inline constexpr std::size_t kReclaimSearch = 64;        // idle and laden workers looked at in one reclaim
+inline constexpr Millis kFlushInterval = 1ms;            // completions gathered by a worker wait at most this long
+inline constexpr Millis kPrefetchHorizon = 50ms;         // a worker prefetches what it will start within this time
 
 // --- worker -------------------------------------------------------------------------------------------------------------
 inline constexpr Millis kStopGrace = 5s;          // a job asked to stop has this long; then it is killed or written off

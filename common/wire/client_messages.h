@@ -88,6 +88,8 @@ struct JobInfo {  // a map on the wire
   Wall created_at, run_at, started_at, finished_at;  // ms 0: does not apply
   Report report;                                     // of the last attempt
   std::uint64_t result_size = 0;
+  std::optional<double> progress;  // 0 … 1, as the worker last said
+  std::string_view progress_message;
   std::string_view waiting_for;  // why nothing runs: "no connected worker serves exec on default"; empty: nothing to say
   bool operator==(const JobInfo&) const = default;
 };

@@ -78,6 +78,10 @@ void read_job_key(Reader& reader, std::string_view key, JobInfo& job) {
     read_report(field("report"), job.report);
   } else if (key == "result_size") {
     job.result_size = field("result_size").number();
+  } else if (key == "progress") {
+    job.progress = field("progress").real();
+  } else if (key == "progress_message") {
+    job.progress_message = field("progress_message").text(limits::kMaxProgressMessage);
   } else if (key == "waiting_for") {
     job.waiting_for = field("waiting_for").text(limits::kMaxMessageText);
   } else {
@@ -126,6 +130,8 @@ void write_job(Writer& writer, const JobInfo& job) {
     number("finished_at", job.finished_at.ms);
     if (!is_empty_report(job.report, true)) put("report", [&] { write_report(writer, job.report, true); });
     if (job.result_size != 0) put("result_size", [&] { writer.number(job.result_size); });
+    if (job.progress) put("progress", [&] { writer.real(*job.progress); });
+    text("progress_message", job.progress_message);
     text("waiting_for", job.waiting_for);
   };
   std::size_t count = 0;

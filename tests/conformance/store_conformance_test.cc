@@ -117,6 +117,21 @@ TEST_P(StoreConformance, BodiesAreReportedByIndexInAnyOrder) {
   EXPECT_EQ(got, (std::map<std::size_t, std::string>{{0, "b4"}, {2, "b1"}, {3, "b5"}, {4, "b1"}}));
 }
 
+TEST_P(StoreConformance, BodyOfAJobThatGoesOnCarriesItsLastReport) {
+  must_commit(*store_, Changes().accept(Job{.number = 1}).accept(Job{.number = 2}).lease(1, 3));
+  queue::StateRecord failed;
+  failed.sequence = 1;
+  failed.attempts = 1;
+  failed.failures = 1;
+  failed.report = "why it failed";
+  must_commit(*store_, Changes().change(failed).end_lease(1, 3));
+  const std::vector<queue::Sequence> wanted{1, 2};
+  std::vector<std::string> reports;
+  ASSERT_TRUE(
+      store_->bodies(wanted, [&](std::size_t, const Batch::Body& body) { reports.emplace_back(body.report); }).ok());
+  EXPECT_EQ(reports, (std::vector<std::string>{"why it failed", ""}));
+}
+
 TEST_P(StoreConformance, FinishedJobIsFoundBeforeAndAfterItIsFiled) {
   must_commit(*store_, Changes().accept(Job{.number = 1, .key = "k"}).lease(1, 3));
   EXPECT_FALSE(finished(*store_, 1));

@@ -240,6 +240,8 @@ JobInfo RandomMessage::job_info() {
   out.finished_at = wall();
   out.report = report(true);
   out.result_size = number();
+  if (random_.below(2) == 0) out.progress = random_.unit();
+  out.progress_message = text(60);
   out.waiting_for = text(60);
   return out;
 }
