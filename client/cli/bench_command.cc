@@ -58,7 +58,7 @@ void BenchCommand::declare(program::Options& options, CLI::App* scope) {
   options.add(option(scope, "workers", "N", "Worker processes to start; 0: bring your own [0]"),
               program::Options::integer(workers_, 0, 1000));
   options.add(option(scope, "workers-endpoint", "ENDPOINT", "Where they register [as the broker advertises]"),
-              program::Options::text(workers_endpoint_));
+              endpoint(workers_endpoint_));
   options.add(option(scope, "slots", "N", "Slots of each worker [1]"),
               program::Options::integer(slots_, 1, static_cast<std::int64_t>(limits::kMaxSlots)));
   options.add(option(scope, "name", "NAME", "worker: its name"), program::Options::text(worker_name_));

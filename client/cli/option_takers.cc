@@ -6,6 +6,7 @@
 #include "common/base/limits.h"
 #include "common/base/names.h"
 #include "common/base/units.h"
+#include "common/net/endpoint.h"
 
 namespace rota::cli {
 
@@ -132,7 +133,7 @@ program::Options::Taker job_id(std::optional<JobId>& target) {
 }
 
 Result<IndexRange> parse_index_range(std::string_view text) {
-  const Error rule = give("A-B or A-B:STEP with 0 <= A <= B and STEP >= 1, such as 1-100 or 0-99:10");
+  Error rule = give("A-B or A-B:STEP with 0 <= A <= B and STEP >= 1, such as 1-100 or 0-99:10");
   const auto first = take_index(text);
   if (!first || text.empty() || text.front() != '-') return rule;
   text.remove_prefix(1);
@@ -152,7 +153,20 @@ program::Options::Taker index_range(std::optional<IndexRange>& target) {
   return [&target](std::string_view text) -> Status {
     const Result<IndexRange> range = parse_index_range(text);
     if (!range) return range.error();
+    if (range->count() > limits::kMaxArrayTasks) {
+      return give("a range of at most " + std::to_string(limits::kMaxArrayTasks) + " indexes");
+    }
     target = *range;
+    return {};
+  };
+}
+
+program::Options::Taker endpoint(std::string& target) {
+  return [&target](std::string_view text) -> Status {
+    const auto parts = net::parse_tcp_endpoint(text);
+    const bool usable = (parts && parts->port != 0) || (text.starts_with("ipc://") && text.size() > 6);
+    if (!usable) return give("an endpoint like tcp://10.0.0.5:5555");
+    target = text;
     return {};
   };
 }

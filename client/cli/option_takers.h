@@ -22,6 +22,9 @@ namespace rota::cli {
 [[nodiscard]] program::Options::Taker given_text(std::optional<std::string>& target);
 [[nodiscard]] program::Options::Taker job_id(std::optional<JobId>& target);
 
+// Where a broker or its workers' side is reached.
+[[nodiscard]] program::Options::Taker endpoint(std::string& target);
+
 // "A-B" or "A-B:STEP": the indexes A, A+STEP … up to B.
 struct IndexRange {
   std::int64_t first = 0;

@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "client/cli/job_json.h"
+#include "client/cli/option_takers.h"
 #include "common/program/exit_code.h"
 #include "common/program/version.h"
 
@@ -44,9 +45,8 @@ void Session::declare_common() {
                 .help = "The broker's endpoint for clients [tcp://127.0.0.1:5555]",
                 .environment = std::nullopt},
                [this](std::string_view text) -> Status {
-                 broker_ = text;
                  broker_given_ = true;
-                 return {};
+                 return endpoint(broker_)(text);
                });
   options_.add({.scope = nullptr,
                 .name = "timeout",

@@ -24,10 +24,11 @@ inline constexpr std::size_t kMaxKey = 256;         // kept in memory while the 
 inline constexpr std::size_t kMaxHeaders = 64;      // trace context and the like, not payload
 inline constexpr std::size_t kMaxHeaderBytes = 16 * KiB;
 inline constexpr std::size_t kMaxLabels = 32;
-inline constexpr std::size_t kMaxArguments = 4096;          // argv and environment entries of one command
-inline constexpr std::size_t kMaxCommandBytes = 128 * KiB;  // well below the kernel's ARG_MAX of 2 MiB
-inline constexpr std::size_t kMaxLine = 64 * KiB;           // one line of --each-line
-inline constexpr std::size_t kMaxErrorCode = 64;            // a name, not a sentence
+inline constexpr std::size_t kMaxArguments = 4096;           // argv and environment entries of one command
+inline constexpr std::size_t kMaxCommandBytes = 128 * KiB;   // well below the kernel's ARG_MAX of 2 MiB
+inline constexpr std::uint64_t kMaxArrayTasks = 10'000'000;  // of one --array: a larger one is a slip of the hand
+inline constexpr std::size_t kMaxLine = 64 * KiB;            // one line of --each-line
+inline constexpr std::size_t kMaxErrorCode = 64;             // a name, not a sentence
 inline constexpr std::size_t kMaxErrorMessage = 4 * KiB;
 inline constexpr std::size_t kMaxStderrTail = 16 * KiB;  // kept with the outcome
 inline constexpr std::size_t kMaxProgressMessage = 256;
@@ -150,6 +151,7 @@ inline constexpr std::size_t kMinReserve = 64 * MiB;           // kept for dispa
 inline constexpr std::size_t kMaxUnswept = 200'000;   // finished jobs not yet filed; over it the sweeper runs first
 inline constexpr std::size_t kSweepSliceJobs = 2048;  // filed in one transaction: milliseconds, so that commits hardly wait
 inline constexpr std::size_t kSweepSliceBytes = 8 * MiB;
+inline constexpr std::size_t kMaxListedDamages = 100;  // named by a check; the rest is counted
 inline constexpr Millis kSweepInterval = 1s;  // fewer than a slice are filed this long after the last time
 
 // The largest body frame a broker with this --max-payload takes: a payload and everything else of a single job, or a batch.

@@ -85,10 +85,11 @@ std::vector<std::string> ConfigFile::values(const std::string& table, const std:
 Status ConfigFile::check_keys(const std::vector<ConfigKey>& known) const {
   for (const auto& [key, values] : values_) {
     if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+    const std::string given = shown(key);
     const auto nearest = std::min_element(known.begin(), known.end(), [&](const ConfigKey& a, const ConfigKey& b) {
-      return distance(shown(a), shown(key)) < distance(shown(b), shown(key));
+      return distance(shown(a), given) < distance(shown(b), given);
     });
-    std::string message = path_ + ": there is no option '" + shown(key) + "'";
+    std::string message = path_ + ": there is no option '" + given + "'";
     if (nearest != known.end()) message += "; did you mean '" + shown(*nearest) + "'?";
     return Error{Code::bad_message, message};
   }

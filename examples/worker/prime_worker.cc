@@ -55,7 +55,10 @@ int main(int argc, char** argv) {
   options.brokers = {argc > 1 ? argv[1] : "tcp://127.0.0.1:5556"};
   options.queues = {{"default", 1}};
   options.slots = std::max(1U, std::thread::hardware_concurrency());
-  options.observer.registered = [](const std::string& broker) { std::printf("serving primes at %s\n", broker.c_str()); };
+  options.observer.registered = [](const std::string& broker) {
+    std::printf("serving primes at %s\n", broker.c_str());
+    std::fflush(stdout);
+  };
   rota::worker::Worker worker{options};
   worker.handle("primes", count_primes);
 

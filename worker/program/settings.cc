@@ -18,8 +18,8 @@ using program::Options;
 Error bad(std::string message) { return Error{Code::bad_message, std::move(message)}; }
 
 Status take_broker(std::string_view text, WorkerOptions& into) {
-  const bool tcp = net::parse_tcp_endpoint(text).has_value();
-  if (!tcp && !text.starts_with("ipc://")) return bad("an endpoint like tcp://host:5556");
+  const auto tcp = net::parse_tcp_endpoint(text);
+  if ((!tcp || tcp->port == 0) && !text.starts_with("ipc://")) return bad("an endpoint like tcp://host:5556");
   if (into.brokers.size() == limits::kMaxBrokersPerWorker) {
     return bad("at most " + std::to_string(limits::kMaxBrokersPerWorker) + " brokers");
   }

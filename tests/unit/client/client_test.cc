@@ -8,7 +8,7 @@
 #include <set>
 
 #include "client/connection.h"
-#include "fake_broker.h"
+#include "tests/unit/client/fake_broker.h"
 
 namespace rota::client {
 namespace {

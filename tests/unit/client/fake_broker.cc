@@ -1,4 +1,4 @@
-#include "fake_broker.h"
+#include "tests/unit/client/fake_broker.h"
 
 #include <array>
 #include <utility>
