@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -39,20 +40,47 @@ std::string read_pid(int fd) {
   return pid.empty() ? "unknown" : std::string(pid);
 }
 
+// Root that looks after another user's store must not leave a lock that this user cannot take.
+void give_to_owner(int fd, const std::string& directory) {
+  struct stat owner {};
+  if (::geteuid() != 0 || ::stat(directory.c_str(), &owner) != 0) return;
+  [[maybe_unused]] const int given = ::fchown(fd, owner.st_uid, owner.st_gid);
+}
+
+int open_lock(const std::string& path, int flags) { return ::open(path.c_str(), flags | O_CLOEXEC, 0600); }
+
 }  // namespace
 
 Result<DirectoryLock> DirectoryLock::take(const std::string& directory) {
   if (const Status made = make_directory(directory); !made) return made.error();
-  const std::string path = directory + "/broker.lock";
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  const int fd = open_lock(directory + "/broker.lock", O_RDWR | O_CREAT);
   if (fd < 0) {
     return Error{Code::forbidden, directory + " cannot be written: " + std::strerror(errno) +
                                       "; give the broker's user the rights, or name another directory with --data"};
   }
+  return lock(fd, directory);
+}
+
+Result<DirectoryLock> DirectoryLock::take_existing(const std::string& directory) {
+  const std::string path = directory + "/broker.lock";
+  int fd = open_lock(path, O_RDWR);
+  if (fd < 0 && errno == ENOENT) {
+    fd = open_lock(path, O_RDWR | O_CREAT);
+    if (fd >= 0) give_to_owner(fd, directory);
+  } else if (fd < 0 && (errno == EACCES || errno == EROFS)) {
+    fd = open_lock(path, O_RDONLY);
+  }
+  if (fd >= 0) return lock(fd, directory);
+  std::error_code ec;
+  if (!fs::exists(path, ec) && !ec) return DirectoryLock(-1);
+  return Error{Code::forbidden, path + " cannot be read: " + std::strerror(errno) + "; run this as the broker's user"};
+}
+
+Result<DirectoryLock> DirectoryLock::lock(int fd, const std::string& directory) {
   DirectoryLock lock(fd);
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     const int why = errno;
-    if (why != EWOULDBLOCK) return Error{Code::forbidden, "cannot lock " + path + ": " + std::strerror(why)};
+    if (why != EWOULDBLOCK) return Error{Code::forbidden, "cannot lock " + directory + ": " + std::strerror(why)};
     return Error{Code::retry_later, directory + " is in use by the broker with pid " + read_pid(fd) +
                                         "; stop it, or name another directory with --data"};
   }

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "common/base/check.h"
+#include "common/base/limits.h"
 
 namespace rota::store::lmdb {
 namespace {
@@ -20,6 +21,17 @@ void close_on_exec(int fd) { ::fcntl(fd, F_SETFD, FD_CLOEXEC); }
 // in file order.
 constexpr unsigned kEnvFlags = MDB_NOTLS;
 
+// LMDB's own tables: the free list, and the names of the others.
+constexpr MDB_dbi kFreeList = 0;
+constexpr MDB_dbi kNames = 1;
+constexpr std::uint64_t kMetaPages = 2;
+
+std::uint64_t pages_of(const Txn& txn, MDB_dbi table) {
+  MDB_stat stat{};
+  ROTA_CHECK(::mdb_stat(txn.get(), table, &stat) == 0);
+  return stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
+}
+
 }  // namespace
 
 Error failure(std::string_view directory, std::string_view doing, int rc) {
@@ -29,6 +41,18 @@ Error failure(std::string_view directory, std::string_view doing, int rc) {
 }
 
 Result<std::unique_ptr<Env>> Env::open(const std::string& directory, std::uint64_t map_size, std::uint64_t least_map_size) {
+  auto env = open_with(directory, kEnvFlags, map_size, least_map_size);
+  if (env) (*env)->drop_dead_readers();
+  return env;
+}
+
+Result<std::unique_ptr<Env>> Env::open_to_read(const std::string& directory, bool alone) {
+  // LMDB maps no less than the file holds, whatever it is told.
+  return open_with(directory, kEnvFlags | MDB_RDONLY | (alone ? MDB_NOLOCK : 0U), limits::kStoreMapSize, limits::MiB);
+}
+
+Result<std::unique_ptr<Env>> Env::open_with(const std::string& directory, unsigned flags, std::uint64_t map_size,
+                                            std::uint64_t least_map_size) {
   for (;;) {
     MDB_env* raw = nullptr;
     int rc = ::mdb_env_create(&raw);
@@ -37,10 +61,8 @@ Result<std::unique_ptr<Env>> Env::open(const std::string& directory, std::uint64
     rc = ::mdb_env_set_maxdbs(raw, kTableCount);
     if (rc == 0) rc = ::mdb_env_set_maxreaders(raw, kMaxReaders);
     if (rc == 0) rc = ::mdb_env_set_mapsize(raw, map_size);
-    if (rc == 0) rc = ::mdb_env_open(raw, directory.c_str(), kEnvFlags, 0600);
+    if (rc == 0) rc = ::mdb_env_open(raw, directory.c_str(), flags, 0600);
     if (rc == 0) {
-      int dead = 0;
-      ::mdb_reader_check(raw, &dead);
       close_on_exec(env->fd());
       return env;
     }
@@ -78,6 +100,20 @@ Status Env::open_tables(const Txn& txn) {
   return {};
 }
 
+Result<bool> Env::open_table(const Txn& txn, Table which) {
+  const std::string name(table_name(which));
+  const int rc = ::mdb_dbi_open(txn.get(), name.c_str(), 0, &tables_[static_cast<std::size_t>(which)]);
+  if (rc == MDB_NOTFOUND) return false;
+  if (rc != 0) return failure("open table " + name, rc);
+  return true;
+}
+
+std::uint64_t Env::named_tables(const Txn& txn) const {
+  MDB_stat stat{};
+  ROTA_CHECK(::mdb_stat(txn.get(), kNames, &stat) == 0);
+  return stat.ms_entries;
+}
+
 Result<Cursor> Env::cursor(const Txn& txn, Table which) const {
   MDB_cursor* cursor = nullptr;
   const int rc = ::mdb_cursor_open(txn.get(), table(which), &cursor);
@@ -97,6 +133,14 @@ std::uint64_t Env::table_bytes(const Txn& txn, Table which) const {
   return (stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages) * stat.ms_psize;
 }
 
+std::uint64_t Env::table_pages(const Txn& txn) const {
+  std::uint64_t pages = kMetaPages + pages_of(txn, kFreeList) + pages_of(txn, kNames);
+  for (const MDB_dbi handle : tables_) {
+    if (handle > kNames) pages += pages_of(txn, handle);
+  }
+  return pages;
+}
+
 Pages Env::pages() const {
   MDB_envinfo info{};
   MDB_stat stat{};
@@ -105,9 +149,9 @@ Pages Env::pages() const {
 }
 
 Result<std::uint64_t> Env::free_pages(const Txn& txn) const {
-  // Table 0 is LMDB's free list: each record begins with the number of pages that it names.
+  // Each record of the free list begins with the number of pages that it names.
   MDB_cursor* raw = nullptr;
-  int rc = ::mdb_cursor_open(txn.get(), 0, &raw);
+  int rc = ::mdb_cursor_open(txn.get(), kFreeList, &raw);
   if (rc != 0) return failure("read the free list", rc);
   const Cursor cursor(raw);
   std::uint64_t pages = 0;
@@ -121,6 +165,11 @@ Result<std::uint64_t> Env::free_pages(const Txn& txn) const {
   }
   if (rc != MDB_NOTFOUND) return failure("read the free list", rc);
   return pages;
+}
+
+void Env::drop_dead_readers() const {
+  int dead = 0;
+  ::mdb_reader_check(env_, &dead);
 }
 
 int Env::fd() const {

@@ -73,22 +73,32 @@ class Env {
   // address space, but at least `least_map_size`).
   [[nodiscard]] static Result<std::unique_ptr<Env>> open(const std::string& directory, std::uint64_t map_size,
                                                          std::uint64_t least_map_size);
+  // Opens `directory`/data.mdb, which must exist, for reading. `alone`: the caller keeps writers away, and LMDB's table of
+  // readers is left alone; else a broker may write meanwhile.
+  [[nodiscard]] static Result<std::unique_ptr<Env>> open_to_read(const std::string& directory, bool alone);
   ~Env();
   Env(const Env&) = delete;
   Env& operator=(const Env&) = delete;
 
   // Opens the tables, making those that are missing; they are usable once `txn` is committed.
   [[nodiscard]] Status open_tables(const Txn& txn);
-  void use_table(Table table, MDB_dbi handle) { tables_[static_cast<std::size_t>(table)] = handle; }
+  // Opens one table that exists, also in a read transaction. False if it does not.
+  [[nodiscard]] Result<bool> open_table(const Txn& txn, Table table);
+  // How many tables of any name the file holds.
+  [[nodiscard]] std::uint64_t named_tables(const Txn& txn) const;
   [[nodiscard]] Result<Txn> begin_write() const { return begin(0); }
   [[nodiscard]] Result<Txn> begin_read() const { return begin(MDB_RDONLY); }
   [[nodiscard]] Result<Cursor> cursor(const Txn& txn, Table table) const;
   [[nodiscard]] MDB_dbi table(Table table) const { return tables_[static_cast<std::size_t>(table)]; }
   [[nodiscard]] std::uint64_t entries(const Txn& txn, Table table) const;
   [[nodiscard]] std::uint64_t table_bytes(const Txn& txn, Table table) const;
+  // Pages that any table needs, LMDB's own and the first two included.
+  [[nodiscard]] std::uint64_t table_pages(const Txn& txn) const;
   [[nodiscard]] Pages pages() const;
   // Pages in the free list.
   [[nodiscard]] Result<std::uint64_t> free_pages(const Txn& txn) const;
+  // Forgets readers whose process died: the pages that they saw can be used again.
+  void drop_dead_readers() const;
   [[nodiscard]] int fd() const;
   [[nodiscard]] MDB_env* get() const { return env_; }
   [[nodiscard]] const std::string& directory() const { return directory_; }
@@ -97,6 +107,8 @@ class Env {
   [[nodiscard]] Error damaged(Table table, std::string_view key) const;
 
  private:
+  [[nodiscard]] static Result<std::unique_ptr<Env>> open_with(const std::string& directory, unsigned flags,
+                                                              std::uint64_t map_size, std::uint64_t least_map_size);
   Env(MDB_env* env, std::string directory) : env_(env), directory_(std::move(directory)) {}
   [[nodiscard]] Result<Txn> begin(unsigned flags) const;
 

@@ -18,20 +18,6 @@ Status write(const Env& env, const Txn& txn, std::string_view key, std::string_v
   return {};
 }
 
-Status check_format(const Env& env, const Txn& txn) {
-  const auto payload = get(env, txn, Table::meta, kFormatKey);
-  if (!payload) return payload.error();
-  if (!*payload) return env.damaged(Table::meta, kFormatKey);
-  FieldReader read(**payload);
-  const std::uint64_t format = read.varint();
-  if (!read.ok() || format == 0) return env.damaged(Table::meta, kFormatKey);
-  if (format > kFormat) {
-    return Error{Code::version, env.directory() + " holds format " + std::to_string(format) + ", this broker reads up to " +
-                                    std::to_string(kFormat) + "; use a newer rota-broker"};
-  }
-  return {};
-}
-
 Status fill(const Env& env, const Txn& txn) {
   std::string payload;
   FieldWriter(payload).varint(kFormat);
@@ -46,15 +32,18 @@ Status fill(const Env& env, const Txn& txn) {
 Result<bool> is_new(Env& env) {
   auto txn = env.begin_read();
   if (!txn) return txn.error();
-  MDB_dbi meta = 0;
-  const int rc = ::mdb_dbi_open(txn->get(), std::string(table_name(Table::meta)).c_str(), 0, &meta);
-  if (rc == MDB_NOTFOUND) return true;
-  if (rc != 0) return env.failure("open table meta", rc);
-  env.use_table(Table::meta, meta);
-  const Status status = check_format(env, *txn);
+  const auto there = env.open_table(*txn, Table::meta);
+  if (!there) return there.error();
+  if (!*there) {
+    // All tables are made at once: others without this one are no new store.
+    if (env.named_tables(*txn) == 0) return true;
+    return Error{Code::internal,
+                 env.directory() + "/data.mdb has no table meta: it is damaged, or no store; restore it from a backup"};
+  }
+  const auto format = read_format(env, *txn);
   // Committed, not aborted: that is what keeps the table's handle.
   if (const int kept = txn->commit(); kept != 0) return env.failure("open table meta", kept);
-  if (!status) return status.error();
+  if (!format) return format.error();
   return false;
 }
 
@@ -79,6 +68,20 @@ bool decode_numbers(std::string_view payload, Numbers& numbers) {
   numbers.next_shared = read.varint();
   numbers.id_clock = read.wall();
   return read.ok();
+}
+
+Result<std::uint64_t> read_format(const Env& env, const Txn& txn) {
+  const auto payload = get(env, txn, Table::meta, kFormatKey);
+  if (!payload) return payload.error();
+  if (!*payload) return env.damaged(Table::meta, kFormatKey);
+  FieldReader read(**payload);
+  const std::uint64_t format = read.varint();
+  if (!read.ok() || format == 0) return env.damaged(Table::meta, kFormatKey);
+  if (format > kFormat) {
+    return Error{Code::version, env.directory() + " holds format " + std::to_string(format) + ", this broker reads up to " +
+                                    std::to_string(kFormat) + "; use a newer rota-broker"};
+  }
+  return format;
 }
 
 Status prepare_tables(Env& env) {

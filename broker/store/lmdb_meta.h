@@ -22,6 +22,8 @@ void append_numbers(std::string& out, const Numbers& numbers);
 
 // Makes the tables and fills `meta` in an empty environment; opens them in any other. VERSION if the format is newer.
 [[nodiscard]] Status prepare_tables(Env& env);
+// VERSION if it is newer than this broker reads.
+[[nodiscard]] Result<std::uint64_t> read_format(const Env& env, const Txn& txn);
 [[nodiscard]] Result<Uuid> read_broker_id(const Env& env, const Txn& txn);
 [[nodiscard]] Result<Numbers> read_numbers(const Env& env, const Txn& txn);
 [[nodiscard]] Status write_numbers(const Env& env, const Txn& txn, const Numbers& numbers);

@@ -393,6 +393,7 @@ Result<MaintainInfo> LmdbStore::maintain(Wall now) {
     }
   }
   if (space_.is_due(now)) {
+    env_->drop_dead_readers();  // of a backup that was killed: nothing could be used again
     if (Status s = space_.allocate(now); !s) return s.error();
   }
   return info;

@@ -1,0 +1,175 @@
+#include "broker/store/check.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <new>
+
+#include "broker/store/directory_lock.h"
+#include "broker/store/fields.h"
+#include "broker/store/lmdb_check.h"
+#include "broker/store/meta_pages.h"
+#include "broker/store/store_files.h"
+
+namespace rota::store {
+namespace {
+
+using lmdb::CheckParts;
+using lmdb::CheckPlace;
+
+// What the child tells its parent.
+std::string encode(const Result<CheckReport>& result) {
+  std::string out;
+  FieldWriter write(out);
+  write.byte(result.ok() ? 1 : 0);
+  if (!result) {
+    write.byte(static_cast<std::uint8_t>(result.error().code));
+    write.sized(result.error().message);
+    return out;
+  }
+  const CheckReport& report = *result;
+  write.uuid(report.broker_id);
+  for (const std::uint64_t number : {report.format, report.epoch, report.live_jobs, report.finished_jobs,
+                                     report.paused_queues, report.file_bytes, report.used_bytes, report.damages}) {
+    write.varint(number);
+  }
+  for (const TableReport& table : report.tables) {
+    write.varint(table.records);
+    write.varint(table.bytes);
+  }
+  write.varint(report.listed.size());
+  for (const std::string& damage : report.listed) write.sized(damage);
+  return out;
+}
+
+// Nothing: the child did not come to its end.
+std::optional<Result<CheckReport>> decode(std::string_view bytes) {
+  FieldReader read(bytes);
+  if (read.byte() == 0) {
+    const auto code = code_from_number(read.byte());
+    const std::string_view message = read.sized();
+    if (!read.ok() || !code) return std::nullopt;
+    return Error{*code, std::string(message)};
+  }
+  CheckReport report;
+  report.broker_id = read.uuid();
+  for (std::uint64_t* number : {&report.format, &report.epoch, &report.live_jobs, &report.finished_jobs,
+                                &report.paused_queues, &report.file_bytes, &report.used_bytes, &report.damages}) {
+    *number = read.varint();
+  }
+  for (TableReport& table : report.tables) table = {read.varint(), read.varint()};
+  const std::uint64_t listed = read.varint();
+  for (std::uint64_t i = 0; i < listed && read.ok(); ++i) report.listed.emplace_back(read.sized());
+  if (!read.ok()) return std::nullopt;
+  return report;
+}
+
+[[noreturn]] void run_child(const std::string& directory, const CheckParts& skip, CheckPlace& place, int pipe) {
+  // A crash here is a finding: no core dump, and none of LMDB's last words.
+  const rlimit none{};
+  (void)::setrlimit(RLIMIT_CORE, &none);
+  if (const int quiet = ::open("/dev/null", O_WRONLY | O_CLOEXEC); quiet >= 0) (void)::dup2(quiet, STDERR_FILENO);
+  const std::string told = encode(lmdb::check_records(directory, skip, place));
+  std::string_view rest = told;
+  while (!rest.empty()) {
+    const ssize_t size = ::write(pipe, rest.data(), rest.size());
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) ::_exit(1);
+    rest.remove_prefix(static_cast<std::size_t>(size));
+  }
+  ::_exit(0);
+}
+
+Error system_error(std::string_view doing) {
+  return {Code::internal, std::string("cannot ").append(doing).append(": ").append(std::strerror(errno))};
+}
+
+// Nothing: the child crashed, and `place` tells where.
+Result<std::optional<Result<CheckReport>>> check_in_child(const std::string& directory, const CheckParts& skip,
+                                                          CheckPlace& place) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return system_error("make a pipe");
+  const pid_t child = ::fork();
+  if (child == 0) run_child(directory, skip, place, ends[1]);
+  const Error no_child = system_error("start a process for the check");
+  ::close(ends[1]);
+  std::string told;
+  char buffer[4096];
+  for (ssize_t size = 0; child > 0 && (size = ::read(ends[0], buffer, sizeof buffer)) != 0;) {
+    if (size > 0) told.append(buffer, static_cast<std::size_t>(size));
+    if (size < 0 && errno != EINTR) break;
+  }
+  ::close(ends[0]);
+  if (child < 0) return no_child;
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return std::optional<Result<CheckReport>>();
+  return decode(told);
+}
+
+std::string crash_text(std::size_t part, std::uint64_t records) {
+  if (part == lmdb::kOpening) return "data.mdb has damaged pages: its tables cannot be found";
+  if (part == lmdb::kFreePages) return "the list of free pages has a damaged page";
+  return "table " + std::string(table_name(static_cast<Table>(part))) + " has a damaged page; " + std::to_string(records) +
+         " records could be read before it";
+}
+
+// Memory that a child writes and its parent reads.
+struct Unmap {
+  void operator()(CheckPlace* place) const { ::munmap(place, sizeof *place); }
+};
+std::unique_ptr<CheckPlace, Unmap> make_place() {
+  void* const memory = ::mmap(nullptr, sizeof(CheckPlace), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return nullptr;
+  return std::unique_ptr<CheckPlace, Unmap>(new (memory) CheckPlace);
+}
+
+}  // namespace
+
+void CheckReport::add_damage(std::string what) {
+  ++damages;
+  if (listed.size() < limits::kMaxListedDamages) listed.push_back(std::move(what));
+}
+
+Result<CheckReport> check_lmdb(const std::string& directory) {
+  if (Status s = must_hold_store(directory); !s) return s.error();
+  const auto lock = DirectoryLock::take_existing(directory);
+  if (!lock) return lock.error();
+  CheckReport crashes;
+  if (const Status roots = lmdb::check_meta_pages(directory); !roots) {
+    if (roots.error().code != Code::internal) return roots.error();
+    crashes.add_damage("data.mdb is damaged in its first pages, or no store");
+    return crashes;
+  }
+  const auto place = make_place();
+  if (place == nullptr) return system_error("get memory");
+  // A table that cannot be walked is left out the next time, so that the damage elsewhere is found too.
+  CheckParts skip;
+  for (;;) {
+    place->part = lmdb::kOpening;
+    place->records = 0;
+    auto checked = check_in_child(directory, skip, *place);
+    if (!checked) return checked.error();
+    if (*checked) {
+      Result<CheckReport> result = std::move(**checked);
+      if (!result) return result.error();
+      result->damages += crashes.damages;
+      result->listed.insert(result->listed.begin(), crashes.listed.begin(), crashes.listed.end());
+      return result;
+    }
+    const std::size_t part = place->part;
+    crashes.add_damage(crash_text(part, place->records));
+    if (part == lmdb::kOpening || skip.test(part)) return crashes;
+    skip.set(part);
+  }
+}
+
+}  // namespace rota::store
