@@ -110,7 +110,7 @@ class BulkCall {
       wire::Message message;
       fill_(message, chosen);
       bool understood = false;
-      const Status asked = state_.call(message, [&](const wire::Message& answer) {
+      Status asked = state_.call(message, [&](const wire::Message& answer) {
         const auto* results = std::get_if<wire::Results>(&answer.body);
         if (results == nullptr || results->items.size() != part.size()) return;
         understood = true;

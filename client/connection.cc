@@ -120,7 +120,7 @@ Status Connection::do_what_is_due() {
   table_.tick(now_, turn_);
   if (turn_.silent) note_lost("no sign of life for " + std::to_string(options_.timing.silence.count() / 1000) + " s");
   if (turn_.new_socket) {
-    if (const Status opened = open_socket(); !opened) return opened;
+    if (Status opened = open_socket(); !opened) return opened;
     say_hello();
   } else if (turn_.hello) {
     say_hello();

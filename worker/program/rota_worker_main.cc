@@ -18,7 +18,12 @@
 
 namespace {
 
-using namespace rota;
+namespace worker = rota::worker;
+namespace program = rota::program;
+using rota::Code;
+using rota::kExecType;
+using rota::Result;
+using rota::Status;
 using worker::Ending;
 
 void print_ready(const worker::WorkerOptions& options, const std::string& name, const std::string& broker) {
