@@ -7,6 +7,7 @@
 
 #include "broker/program/broker_options.h"
 #include "broker/program/serve.h"
+#include "broker/program/store_commands.h"
 #include "common/program/exit_code.h"
 #include "common/program/log.h"
 #include "common/program/options.h"
@@ -16,6 +17,8 @@ int main(int argc, char** argv) {
     rota::program::Options options("rota-broker", "Keeps Rota's queue and hands jobs to workers.");
     rota::broker::BrokerOptions asked;
     if (const std::optional<int> exit = rota::broker::read_options(options, argc, argv, asked)) return *exit;
+    if (asked.task == rota::broker::Task::check) return rota::broker::check_store(asked.data);
+    if (asked.task == rota::broker::Task::backup) return rota::broker::back_up_store(asked.data, asked.target);
     const std::shared_ptr<spdlog::logger> log =
         rota::program::make_logger("rota-broker", asked.log_level, asked.log_format);
     return rota::broker::serve(asked, *log);

@@ -1,5 +1,8 @@
 #include "broker/program/broker_options.h"
 
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <string_view>
 
@@ -45,6 +48,40 @@ void declare(program::Options& options, BrokerOptions& into) {
   options.flag({.name = "insecure", .help = "Allow addresses that other machines reach, without keys"}, into.insecure);
 }
 
+// Subcommands for the store of a broker, which take no other option of the broker than --data.
+struct StoreCommands {
+  CLI::App* check = nullptr;
+  CLI::App* backup = nullptr;
+};
+
+StoreCommands declare_store_commands(CLI::App& app, BrokerOptions& into) {
+  StoreCommands commands;
+  commands.check = app.add_subcommand("check", "Verify the store of a stopped broker and report");
+  commands.check->footer(
+      "Reads every record of --data DIR and changes nothing. Exit 0: sound; 1: damage was found, and is listed;\n"
+      "75: a broker has the directory; 2: it holds no store.");
+  commands.backup = app.add_subcommand("backup", "Copy a store into TARGET, also while its broker runs");
+  commands.backup->add_option("TARGET", into.target, "A new or empty directory")->required()->type_name("");
+  commands.backup->footer(
+      "Copies --data DIR. The copy holds every job acknowledged before it began; start a broker on it to restore.\n"
+      "Exit 64: TARGET holds a store already; 75: its disk is full.");
+  for (CLI::App* command : {commands.check, commands.backup}) {
+    command->fallthrough();  // --data is taken behind the command's name as well
+  }
+  app.require_subcommand(0, 1);
+  return commands;
+}
+
+// An option of serving that was given to a command, or "".
+std::string option_of_serving(const CLI::App& app) {
+  constexpr std::array<std::string_view, 4> kForAll{"--data", "--config", "--log-level", "--log-format"};
+  for (const CLI::Option* option : app.get_options()) {
+    const std::string name = option->get_name();
+    if (option->count() > 0 && std::find(kForAll.begin(), kForAll.end(), name) == kForAll.end()) return name;
+  }
+  return {};
+}
+
 // "127.0.0.1:5580", "[::1]:0".
 bool split_http(const std::string& text, BrokerOptions& into) {
   const auto parts = net::parse_tcp_endpoint("tcp://" + text);
@@ -83,11 +120,6 @@ std::optional<int> check(const program::Options& options, BrokerOptions& into) {
   if (into.reattach < into.lease) {
     return options.usage_error("--reattach must not be shorter than --lease: workers need that long to come back");
   }
-  if (into.data.empty()) into.data = default_data_directory();
-  if (into.data.empty() && into.store == "lmdb") {
-    return options.usage_error(
-        "no directory for jobs: neither STATE_DIRECTORY nor XDG_STATE_HOME nor HOME is set; give --data");
-  }
   return std::nullopt;
 }
 
@@ -103,10 +135,22 @@ std::string default_data_directory() {
 
 std::optional<int> read_options(program::Options& options, int argc, const char* const* argv, BrokerOptions& into) {
   declare(options, into);
+  const StoreCommands commands = declare_store_commands(options.app(), into);
   if (const std::optional<int> exit = options.parse(argc, argv)) return exit;
+  if (commands.check->parsed()) into.task = Task::check;
+  if (commands.backup->parsed()) into.task = Task::backup;
+  if (const std::string other = into.task == Task::serve ? "" : option_of_serving(options.app()); !other.empty()) {
+    return options.usage_error(other + " has no meaning for " + (into.task == Task::check ? "check" : "backup") +
+                               ", which takes --data; see rota-broker --help");
+  }
   into.log_level = options.log_level();
   into.log_format = options.log_format();
-  return check(options, into);
+  if (into.data.empty()) into.data = default_data_directory();
+  if (into.data.empty() && (into.store == "lmdb" || into.task != Task::serve)) {
+    return options.usage_error(
+        "no directory for jobs: neither STATE_DIRECTORY nor XDG_STATE_HOME nor HOME is set; give --data");
+  }
+  return into.task == Task::serve ? check(options, into) : std::nullopt;
 }
 
 }  // namespace rota::broker

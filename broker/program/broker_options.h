@@ -10,8 +10,13 @@
 
 namespace rota::broker {
 
+// What rota-broker was asked to do.
+enum class Task : std::uint8_t { serve, check, backup };
+
 // What rota-broker was asked for.
 struct BrokerOptions {
+  Task task = Task::serve;
+  std::string target;  // of a backup
   std::string data;
   std::string clients = "tcp://127.0.0.1:5555";
   std::string workers = "tcp://127.0.0.1:5556";
@@ -33,7 +38,7 @@ struct BrokerOptions {
   std::uint16_t http_port = 0;
 };
 
-// Reads the command line into `into`. Nothing: go on and serve. A number: exit with it.
+// Reads the command line into `into`. Nothing: go on with the task. A number: exit with it.
 [[nodiscard]] std::optional<int> read_options(program::Options& options, int argc, const char* const* argv,
                                               BrokerOptions& into);
 // Where jobs are kept unless --data says: $STATE_DIRECTORY, $XDG_STATE_HOME/rota, ~/.local/state/rota.
