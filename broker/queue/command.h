@@ -121,6 +121,13 @@ struct Released {
   SessionRef session = kNoSession;
   std::span<const TokenOf> jobs;
 };
+// The session's connection is gone, the worker may be alive: until its next HELLO it is given nothing; its lease decides
+// over what it holds. `undelivered` certainly never left the broker and is requeued at once, without a loss; of any
+// session (kNoSession: none is marked).
+struct WorkerUnreachable {
+  SessionRef session = kNoSession;
+  std::span<const TokenOf> undelivered;
+};
 // The worker is leaving: what it still holds is requeued, started ones with a loss.
 struct WorkerGoodbye {
   SessionRef session = kNoSession;

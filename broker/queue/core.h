@@ -104,6 +104,7 @@ class Core {
   void apply(const Complete& command, Now now, Effects& out);
   void apply(const Renew& command, Now now, Effects& out);
   void apply(const Released& command, Now now, Effects& out);
+  void apply(const WorkerUnreachable& command, Now now, Effects& out);
   void apply(const WorkerGoodbye& command, Now now, Effects& out);
   void apply(const DrainWorker& command, Now now, Effects& out);
   // Time passes. Also extends every lease by the gap if the last tick was longer ago than a third of the lease (the broker

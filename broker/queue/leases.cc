@@ -35,6 +35,26 @@ void Core::apply(const WorkerGoodbye& command, Now now, Effects& out) {
   s.end_session(*session, false, "said goodbye", now, out);
 }
 
+void Core::apply(const WorkerUnreachable& command, Now now, Effects& out) {
+  State& s = *state_;
+  s.start_clock(now);
+  if (Session* session = s.sessions.find(command.session); session != nullptr && session->connected) {
+    if (session->reserved != kNone) s.unreserve(*session, true);
+    session->connected = false;
+    s.leave_lanes(*session);
+    s.alone_dirty = true;
+  }
+  for (const TokenOf& one : command.undelivered) {
+    const JobIndex job = s.jobs.find(one.id);
+    if (job == kNone || s.jobs[job].state != JobState::running) continue;
+    JobDetail& detail = *s.jobs.detail(job);
+    if (!detail.token_open || detail.token != one.token) continue;  // given to somebody else since
+    ++s.counters.released;
+    detail.token_open = false;
+    s.requeue(job, false, now, out);
+  }
+}
+
 void Core::State::end_session(Session& session, bool slots_count, std::string_view reason, Now now, Effects& out) {
   if (session.reserved != kNone) unreserve(session, true);
   std::uint32_t allowed = slots_count ? session.slots : 0;
@@ -51,7 +71,7 @@ void Core::State::end_session(Session& session, bool slots_count, std::string_vi
   if (session.type_set != kNone) lanes.release_types(shapes, session.type_set);
   leases.erase(session.lease_key, session.ref & 0xFFFFU);
   alone_dirty = true;
-  if (session.connected) out.messages.push_back(Message{false, SessionEnded{session.ref, reason}});
+  if (!session.name.empty()) out.messages.push_back(Message{false, SessionEnded{session.ref, reason}});
   sessions.erase(session.ref);
 }
 

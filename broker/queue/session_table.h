@@ -25,7 +25,8 @@ struct ServedLane {
   std::uint32_t credit_load = 0;
 };
 
-// A worker's session. One without `connected` is a placeholder for leases found at a restart.
+// A worker's session. One without `connected` keeps leases only: its connection is gone, or it was found at a restart and
+// has no name yet.
 struct Session {
   SessionRef ref = kNoSession;
   Uuid uuid;

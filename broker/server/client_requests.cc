@@ -31,19 +31,23 @@ void Engine::on_client_hello(Asked& asked) {
 
 template <typename Items, typename IdOf>
 bool Engine::parked_for(Asked& asked, const Items& items, IdOf id_of) {
-  wants_.clear();
   found_.clear();
+  bool complete = true;
   for (const auto& item : items) {
     const JobId& id = id_of(item);
     if (!core_.must_look_up(id, asked.now)) continue;
     if (asked.known == nullptr || !asked.known->asked(id)) {
-      wants_.ids.push_back(id);
-    } else if (const queue::FinishedJob* job = asked.known->find(id); job != nullptr) {
-      found_.push_back(*job);
+      complete = false;
+      break;
     }
+    if (const queue::FinishedJob* job = asked.known->find(id); job != nullptr) found_.push_back(*job);
   }
-  if (wants_.empty()) return false;
-  park(asked);
+  if (complete) return false;
+  // All of them, also those read for before: they are handled together, each from the newest look. With those that the
+  // core may have forgotten by then.
+  wants_.clear();
+  for (const auto& item : items) want_final(id_of(item), asked.now);
+  park(asked, true);
   return true;
 }
 
@@ -106,7 +110,9 @@ void Engine::wait_for_finals(Asked& asked) {
   Asked again = asked;
   again.frame = bytes;
   again.known = nullptr;
+  again.looks = 0;
   on_wait(again, wait);
+  asked.parked = again.parked;
 }
 
 void Engine::on_cancel(Asked& asked, const wire::Cancel& cancel) {

@@ -88,13 +88,34 @@ void Engine::on_malformed(Side side, Route route, Now now) {
 }
 
 void Engine::on_closed(Route route, Now now) {
-  (void)now;
   const Peer* peer = sessions_.find(route);
   if (peer == nullptr) return;
   const Side side = peer->side;
+  const queue::SessionRef session = peer->session;
   if (side == Side::client) waiters_.forget_client(route);
+  parking_.drop(route);
   sessions_.remove(route);
   outbox_.forget(side, route);
+  if (session == queue::kNoSession) return;
+  // The session lives on, without a connection until the worker is back or its lease ends.
+  current_ = Current{};
+  effects_.clear();
+  core_.apply(queue::WorkerUnreachable{session, {}}, now, effects_);
+  process();
+}
+
+void Engine::on_undelivered(std::string_view frame, Now now) {
+  const Result<wire::Message> decoded = decoder_.decode(frame);
+  if (!decoded.ok()) return;
+  const auto* dispatch = std::get_if<wire::Dispatch>(&decoded.value().body);
+  if (dispatch == nullptr) return;
+  undelivered_.clear();
+  for (const wire::DispatchItem& item : dispatch->items)
+    undelivered_.push_back({item.id, {dispatch->epoch, item.dispatch}});
+  current_ = Current{};
+  effects_.clear();
+  core_.apply(queue::WorkerUnreachable{queue::kNoSession, undelivered_}, now, effects_);
+  process();
 }
 
 void Engine::handle(Asked& asked) {
@@ -107,11 +128,7 @@ void Engine::handle(Asked& asked) {
   }
   const wire::Message& message = decoded.value();
   asked.request = message.request;
-  if (asked.peer->parked > 0 && asked.known == nullptr && !overtakes(message)) {
-    wants_.clear();
-    park(asked);
-    return;
-  }
+  if (asked.peer->parked > 0 && !asked.resumed && !overtakes(message)) return park_behind(asked, message);
   if (std::holds_alternative<wire::Ping>(message.body) && asked.peer->welcomed) {
     frame_.clear();
     encode_simple(asked.request, wire::Pong{}, frame_);
@@ -162,44 +179,23 @@ void Engine::handle_worker(Asked& asked, const wire::Message& message) {
 
 // --- requests that wait for the store -----------------------------------------------------------------------------------
 
-void Engine::park(Asked& asked) {
-  Parking::Frame frame;
-  frame.side = asked.side;
-  frame.route = asked.route;
-  frame.bytes.assign(asked.frame);
-  frame.round = asked.known != nullptr ? static_cast<std::uint8_t>(asked.known->round() + 1) : std::uint8_t{0};
-  if (!parking_.park(std::move(frame), wants_, pipeline_.number())) {
-    refuse(asked, Code::retry_later, "too many requests wait for the store; try again", limits::kRetryLaterHint);
-    return;
-  }
-  ++asked.peer->parked;
-}
-
 void Engine::resume(Now now) {
-  while (std::optional<Parking::Group> group = parking_.ready()) {
-    for (const Parking::Frame& frame : group->frames) {
-      if (Peer* peer = sessions_.find(frame.route); peer != nullptr) --peer->parked;
-    }
-    absl::flat_hash_set<Route> waiting_again;
-    for (const Parking::Frame& frame : group->frames) {
+  while (const Route route = parking_.take_ready()) {
+    while (const Parking::Frame* frame = parking_.head(route)) {
       Asked asked;
-      asked.side = frame.side;
-      asked.route = frame.route;
-      asked.frame = frame.bytes;
+      asked.side = frame->side;
+      asked.route = route;
+      asked.frame = frame->bytes;
       asked.now = now;
-      asked.peer = sessions_.find(frame.route);
-      if (asked.peer == nullptr) continue;
-      const std::uint32_t parked = asked.peer->parked;
-      const Known known(*group->task, frame.round);
-      asked.known = &known;
-      if (waiting_again.contains(frame.route)) {
-        wants_.clear();  // behind one of its own that has to be read for once more
-        park(asked);
-        continue;
-      }
+      asked.peer = sessions_.find(route);
+      asked.known = frame->known.get();
+      asked.looks = frame->looks;
+      asked.resumed = true;
+      ROTA_CHECK(asked.peer != nullptr);  // its line goes with it
       handle(asked);
-      const Peer* peer = sessions_.find(frame.route);
-      if (peer != nullptr && peer->parked > parked) waiting_again.insert(frame.route);
+      if (asked.parked) break;
+      parking_.pop(route);
+      --asked.peer->parked;
     }
   }
 }
@@ -233,6 +229,24 @@ void Engine::end_turn(Now now) {
     current_ = Current{};
     process();
   }
+  hand_over(now);
+  parking_.issue(pipeline_);
+  if (parking_.any_ready()) {
+    // Answered without the disk.
+    resume(now);
+    hand_over(now);
+    parking_.issue(pipeline_);
+  }
+  waiters_.sweep(kSweepWaits);
+  routes_.clear();
+  sessions_.silent(now, routes_);
+  for (const Route route : routes_) on_closed(route, now);
+  usage_.reset();
+  volatile_usage_.reset();
+}
+
+// What the turn decided and says goes on its way.
+void Engine::hand_over(Now now) {
   notices_.flush([this](Route client, std::string_view frame, bool at_once) {
     Peer* peer = sessions_.find(client);
     if (peer == nullptr) return;
@@ -245,17 +259,10 @@ void Engine::end_turn(Now now) {
     volatile_batch_ = volatile_store_.new_batch();
   }
   pipeline_.end_turn(core_.id_clock(now));
-  parking_.issue(pipeline_, now);
-  resume(now);
-  waiters_.sweep(kSweepWaits);
-  routes_.clear();
-  sessions_.silent(now, routes_);
-  for (const Route route : routes_) on_closed(route, now);
-  usage_.reset();
-  volatile_usage_.reset();
 }
 
 Steady Engine::next_deadline(Now now) const {
+  if (parking_.any_ready()) return now.steady;
   if (!purges_.empty() && !stopping_) return now.steady;
   return stopping_ ? kNeverSteady : core_.next_deadline();
 }

@@ -10,11 +10,13 @@
 
 #include "broker/queue/core.h"
 #include "broker/server/counters.h"
+#include "broker/server/engine_options.h"
 #include "broker/server/notices.h"
 #include "broker/server/outbox.h"
 #include "broker/server/parking.h"
 #include "broker/server/pipeline.h"
 #include "broker/server/progress_notes.h"
+#include "broker/server/running_purge.h"
 #include "broker/server/sessions.h"
 #include "broker/server/store_port.h"
 #include "broker/server/translate.h"
@@ -23,17 +25,6 @@
 #include "common/wire/codec.h"
 
 namespace rota::server {
-
-struct EngineOptions {
-  std::string software;  // "rota 0.1.0"
-  Uuid broker_id;
-  std::uint64_t epoch = 1;
-  std::uint64_t max_payload = limits::kDefaultMaxPayload;
-  Millis lease = limits::kDefaultLease;
-  Millis dedup_window = limits::kDefaultDedupWindow;
-  std::string clients_endpoint, workers_endpoint;  // as advertised
-  bool keeps_on_disk = true;                       // false: --store memory; fsync jobs are refused
-};
 
 // The broker without sockets, threads and clocks: frames in; frames out through an Outbox, commits and reads through a
 // StorePort. The program drives it from its loop, tests by hand, a simulator in simulated time.
@@ -52,6 +43,8 @@ class Engine {
   void on_malformed(Side side, Route route, Now now);
   // The peer cannot be reached, or does not read what it is sent.
   void on_closed(Route route, Now now);
+  // A frame to a worker certainly never left: the jobs of a DISPATCH go to somebody else.
+  void on_undelivered(std::string_view frame, Now now);
   // The task's status must be ok: after a failed commit nothing can be trusted and the process must end.
   void on_committed(std::unique_ptr<CommitTask> task);
   void on_read(std::unique_ptr<ReadTask> task, Now now);
@@ -82,7 +75,10 @@ class Engine {
     Peer* peer = nullptr;
     std::string_view frame;
     wire::Request request = 0;
-    const Known* known = nullptr;  // handled again, after a look into the store
+    const Known* known = nullptr;  // what was read for it
+    std::uint32_t looks = 0;       // how often it was read for
+    bool resumed = false;          // it is the head of its peer's parked frames
+    bool parked = false;           // while handled: it waits (again)
     Now now;
   };
   // What the effects being processed answer.
@@ -93,21 +89,13 @@ class Engine {
     const wire::Hello* hello = nullptr;  // kind hello only
     Now now;                             // kind hello only
   };
-  struct RunningPurge {
-    Route client = 0;
-    wire::Request request = 0;
-    std::string queue;
-    std::uint32_t states = 0;
-    queue::Sequence through = 0;
-    std::uint64_t forgotten = 0;
-  };
 
   // engine.cc
   void handle(Asked& asked);
   void handle_client(Asked& asked, const wire::Message& message);
   void handle_worker(Asked& asked, const wire::Message& message);
-  void park(Asked& asked);
   void resume(Now now);
+  void hand_over(Now now);
   void refuse(const Asked& asked, Code code, std::string_view text, Millis retry_after = Millis{0});
   void send_now(Side side, Route route, std::string_view frame);
   // Sends frame_ with the batch that gathers.
@@ -124,10 +112,19 @@ class Engine {
   template <typename Items, typename IdOf>
   [[nodiscard]] bool parked_for(Asked& asked, const Items& items, IdOf id_of);
 
+  // look_ups.cc
+  // Parks it for what wants_ says. `decides`: it may change jobs.
+  void park(Asked& asked, bool decides);
+  // Parks it behind what its peer has parked already.
+  void park_behind(Asked& asked, const wire::Message& message);
+  // Add to wants_ what the store may know of a job: how it ended, its body.
+  void want_final(const JobId& id, Now now);
+  void want_body(const JobId& id, Now now);
+
   // job_reads.cc
   void on_wait(Asked& asked, const wire::Wait& wait);
   void on_get(Asked& asked, const wire::Get& get);
-  void want_finals(const Asked& asked, const std::vector<JobId>& ids);
+  [[nodiscard]] bool must_look_again(const Asked& asked, const wire::Get& get);
   void answer_get(Asked& asked, const wire::Get& get);
 
   // worker_requests.cc
@@ -188,6 +185,7 @@ class Engine {
   std::string report_;
   std::vector<JobId> asked_ids_;
   std::vector<JobId> finals_;
+  std::vector<queue::TokenOf> undelivered_;
   std::vector<queue::FinishedJob> found_;
   std::vector<Waiters::Waiter> waiting_;
   std::vector<Route> routes_;

@@ -13,27 +13,26 @@ namespace {
 // Results that one JOBS reply carries in all; behind it `result` is empty and `result_size` says what to ask for alone.
 constexpr std::size_t kResultsPerReply = limits::kDispatchBytes;
 
-}  // namespace
+// A job that the core knows changes faster than it can be read, or was never stored, after this many looks: the core's
+// answer has to do. One that the core does not know is answered from the store alone.
+constexpr std::uint32_t kMostLooks = 4;
+constexpr std::uint32_t kMostLooksForNames = 2;  // the name of a live job is not worth more
 
-// Ids whose answer only the store can give, and which it was not asked for yet.
-void Engine::want_finals(const Asked& asked, const std::vector<JobId>& ids) {
-  for (const JobId& id : ids) {
-    const std::optional<queue::JobView> view = core_.view(id, asked.now);
-    if (view ? !is_final(view->state) : !core_.must_look_up(id, asked.now)) continue;
-    if (asked.known != nullptr && (asked.known->find(id) != nullptr || asked.known->last_round())) continue;
-    if (asked.known != nullptr && asked.known->asked(id) && !view) continue;
-    wants_.ids.push_back(id);
-  }
+// What was read of a job, unless the core knows a later end of it.
+const queue::FinishedJob* found_end(const Known* known, const JobId& id, const std::optional<queue::JobView>& view) {
+  const queue::FinishedJob* job = known != nullptr ? known->find(id) : nullptr;
+  return job != nullptr && view && view->sequence != job->outcome.sequence ? nullptr : job;
 }
 
+}  // namespace
+
+// Each job is answered as soon as it can be: what has to be read (again) is parked as a WAIT for the rest.
 void Engine::on_wait(Asked& asked, const wire::Wait& wait) {
   if (!waiters_.has_room(asked.route, wait.ids.size())) {
     refuse(asked, Code::retry_later, "too many jobs are waited for; wait for fewer at a time", limits::kRetryLaterHint);
     return;
   }
   wants_.clear();
-  want_finals(asked, wait.ids);
-  if (!wants_.empty()) return park(asked);
   const Waiters::Waiter waiter{asked.route, asked.request, wait.with_result};
   for (const JobId& id : wait.ids) {
     const std::optional<queue::JobView> view = core_.view(id, asked.now);
@@ -41,37 +40,62 @@ void Engine::on_wait(Asked& asked, const wire::Wait& wait) {
       (void)waiters_.add(id, waiter);  // there is room for all
       continue;
     }
-    const queue::FinishedJob* job = asked.known != nullptr ? asked.known->find(id) : nullptr;
-    if (job != nullptr) {
+    const bool looked = asked.known != nullptr && asked.known->asked(id);
+    if (const queue::FinishedJob* job = found_end(asked.known, id, view); job != nullptr) {
       notices_.add(waiter, job->outcome, Durability::fsync);
-    } else if (view) {
-      // Forgotten at once (keep 0), or never stored: what the core still knows is all there is.
+    } else if (view && looked && asked.looks >= kMostLooks) {
+      // Never stored: what the core still knows is all there is.
       queue::OutcomeRecord outcome;
       outcome.id = id;
       outcome.state = view->state;
       outcome.attempts = view->attempts;
       outcome.losses = view->losses;
       notices_.add(waiter, outcome, Durability::fsync);
-    } else {
+    } else if (!view && (looked || !core_.must_look_up(id, asked.now))) {
       notices_.add_unknown(waiter, id, kNoSuchJob, Durability::fsync);
+    } else {
+      wants_.ids.push_back(id);
     }
   }
+  if (wants_.ids.empty()) return;
+  if (wants_.ids.size() == wait.ids.size()) return park(asked, false);
+  wire::Wait rest;
+  rest.with_result = wait.with_result;
+  rest.ids = wants_.ids;
+  std::string bytes;
+  encode_simple(asked.request, rest, bytes);
+  asked.frame = bytes;
+  park(asked, false);
+  asked.frame = {};
 }
 
 void Engine::on_get(Asked& asked, const wire::Get& get) {
+  if (!must_look_again(asked, get)) return answer_get(asked, get);
+  // All of them, also those read for before: one reply tells of all.
   wants_.clear();
   wants_.with_body = true;
-  want_finals(asked, get.ids);
+  for (const JobId& id : get.ids) {
+    want_final(id, asked.now);
+    want_body(id, asked.now);
+  }
+  park(asked, false);
+}
+
+bool Engine::must_look_again(const Asked& asked, const wire::Get& get) {
   for (const JobId& id : get.ids) {
     const std::optional<queue::JobView> view = core_.view(id, asked.now);
-    if (!view || is_final(view->state) || view->policy.durability == Durability::memory) continue;
-    if (asked.known != nullptr && (asked.known->body(view->sequence) || asked.known->last_round())) continue;
-    if (pipeline_.batch().find(view->sequence)) continue;
-    if (asked.known != nullptr && asked.known->round() > 0) continue;  // its name is not worth more rounds
-    wants_.sequences.push_back(view->sequence);
+    const bool looked = asked.known != nullptr && asked.known->asked(id);
+    if (!view) {
+      if (!looked && core_.must_look_up(id, asked.now)) return true;
+    } else if (is_final(view->state)) {
+      if (asked.looks < kMostLooks && found_end(asked.known, id, view) == nullptr) return true;
+    } else if (asked.looks < kMostLooksForNames && view->policy.durability != Durability::memory) {
+      if (!pipeline_.batch().find(view->sequence) && (asked.known == nullptr || !asked.known->body(view->sequence))) {
+        return true;
+      }
+    }
   }
-  if (!wants_.empty()) return park(asked);
-  answer_get(asked, get);
+  return false;
 }
 
 void Engine::answer_get(Asked& asked, const wire::Get& get) {
@@ -84,7 +108,7 @@ void Engine::answer_get(Asked& asked, const wire::Get& get) {
   };
   for (const JobId& id : get.ids) {
     const std::optional<queue::JobView> view = core_.view(id, asked.now);
-    const queue::FinishedJob* found = asked.known != nullptr ? asked.known->find(id) : nullptr;
+    const queue::FinishedJob* found = found_end(asked.known, id, view);
     if (found != nullptr && (!view || is_final(view->state))) {
       wire::JobInfo info = to_info(*found, get.with_result);
       if (found->job.shared != nullptr) info.name = name_of(found->job.shared->spec);

@@ -23,7 +23,7 @@ constexpr Millis kGoodbyeWait{100};
 }  // namespace
 
 Loop::Sockets::Sockets(net::Router clients, net::Router workers)
-    : clients_(std::move(clients), next_route_), workers_(std::move(workers), next_route_) {}
+    : clients_(std::move(clients), next_route_, false), workers_(std::move(workers), next_route_, true) {}
 
 Loop::Loop(EngineOptions options, const Parts& parts, net::Router clients, net::Router workers, int stop_fd)
     : metrics_(parts.metrics),
@@ -47,11 +47,11 @@ Status Loop::run() {
     drain(Side::worker);
     drain(Side::client);
     engine_.end_turn(read_clocks());
-    tell_closed(Side::worker);
-    tell_closed(Side::client);
     const bool workers_blocked = sockets_.peers(Side::worker).flush();
     const bool clients_blocked = sockets_.peers(Side::client).flush();
     blocked_ = workers_blocked || clients_blocked;
+    tell_closed(Side::worker);
+    tell_closed(Side::client);
     if (!engine_.fault().ok()) return engine_.fault();
     if (metrics_wanted_) {
       MetricsSnapshot snapshot = take_snapshot(engine_, store_, read_clocks());
@@ -121,6 +121,10 @@ void Loop::tell_closed(Side side) {
     log_.debug("peer {} on the {} side is gone", route, side == Side::client ? "clients'" : "workers'");
     engine_.on_closed(route, read_clocks());
   }
+  sockets_.peers(side).take_undelivered(undelivered_);
+  for (const std::string& frame : undelivered_) engine_.on_undelivered(frame, read_clocks());
+  // What that changes is for a turn to send.
+  more_waits_ = more_waits_ || !closed_.empty() || !undelivered_.empty();
 }
 
 // Submits are refused from here on, what came in is still taken, everything is committed and sent, then peers are told.

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "broker/queue/core.h"
 #include "broker/server/engine.h"
@@ -71,6 +72,7 @@ class Loop {
   bool stop_asked_ = false;
   bool metrics_wanted_ = false;
   std::vector<Route> closed_;
+  std::vector<std::string> undelivered_;
   StoreThreads::Done done_;
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -12,13 +13,29 @@
 #include "broker/server/outbox.h"
 #include "broker/server/pipeline.h"
 #include "broker/server/store_port.h"
-#include "common/base/clock.h"
 
 namespace rota::server {
 
+// What one look into the store found. Read-only.
+class Known {
+ public:
+  explicit Known(std::unique_ptr<ReadTask> task);
+
+  [[nodiscard]] bool asked(const JobId& id) const { return task_->found.was_asked(id); }
+  [[nodiscard]] const queue::FinishedJob* find(const JobId& id) const { return task_->found.find(id); }
+  [[nodiscard]] std::optional<store::Batch::Body> body(queue::Sequence sequence) const;
+
+ private:
+  std::unique_ptr<ReadTask> task_;
+  absl::flat_hash_map<queue::Sequence, std::size_t> places_;
+};
+
 // Requests that name jobs which the core does not hold (any more), or that want what only the store has, wait here as
-// the frames they came in. What they ask for is read once everything is committed that was decided before they came; then
-// they are handled again, with what was found. In the order they came.
+// the frames they came in, one line for each peer. The head of a line is handled when what it asked for was read, and
+// stays the head, asking again, until it needs nothing more: the frames behind it keep their order. A frame that waits
+// for its turn only asks for nothing; one whose answer no frame before it can change may be read for ahead of its turn.
+// What is asked for is read once everything is committed that was decided before it was asked. One look serves frames of
+// many peers and is bounded; how many looks a frame takes concerns no other frame.
 class Parking {
  public:
   // What a request wants read.
@@ -36,67 +53,69 @@ class Parking {
   };
   struct Frame {
     Side side = Side::client;
-    Route route = 0;
     std::string bytes;
-    std::uint8_t round = 0;  // how often it was looked up for already
-  };
-  // Frames and what was read for them.
-  struct Group {
-    std::vector<Frame> frames;
-    std::unique_ptr<ReadTask> task;
-    Steady asked_at;
+    bool decides = true;      // may change jobs: what stands behind it is read for at its own turn
+    std::uint32_t looks = 0;  // how often it was read for
+    bool waits = false;       // for a look that is asked for
+    std::shared_ptr<const Known> known;
   };
 
   // `volatile_store` answers for jobs that are never stored; it is asked in the calling thread.
   Parking(store::Store& volatile_store, StorePort& port) : volatile_store_(volatile_store), port_(port) {}
 
-  // False: too much waits already.
-  [[nodiscard]] bool park(Frame frame, const Wants& wants, std::uint64_t behind_batch);
-  // Asks for whatever may be read now. True: a group is ready() without the store's help.
-  void issue(const Pipeline& pipeline, Now now);
+  // To the end of the peer's line. False: too much waits already.
+  [[nodiscard]] bool park(Route route, Frame frame, const Wants& wants, std::uint64_t behind_batch);
+  // The head of the line asks (again), as `frame`: what is left of it.
+  void look_again(Route route, Frame frame, const Wants& wants, std::uint64_t behind_batch);
+  // Asks for whatever may be read now.
+  void issue(const Pipeline& pipeline);
   // Whether the task is of here; it is taken then.
   [[nodiscard]] bool on_read(std::unique_ptr<ReadTask>& task);
-  // The oldest group whose reading is done.
-  [[nodiscard]] std::optional<Group> ready();
 
-  [[nodiscard]] bool empty() const { return gathering_.empty() && reading_.empty(); }
+  // A peer whose head can be handled, once for each time its head's look is done; 0: none.
+  [[nodiscard]] Route take_ready();
+  [[nodiscard]] bool any_ready() const { return !ready_.empty(); }
+  // Null: no line, or its head waits for a look. Lives until the head is changed or popped.
+  [[nodiscard]] const Frame* head(Route route) const;
+  void pop(Route route);
+  // The peer is gone.
+  void drop(Route route);
+
+  // Nothing stands before a new frame of this peer that may change what it finds.
+  [[nodiscard]] bool may_look_ahead(Route route) const;
+  [[nodiscard]] bool empty() const { return lines_.empty(); }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
  private:
-  struct Gathering {
-    std::uint64_t behind_batch = 0;
-    Group group;
+  struct Line {
+    std::uint64_t id = 0;
+    std::deque<Frame> frames;
+    std::uint64_t first = 0;   // number of the head in its line
+    std::size_t deciding = 0;  // frames that may change jobs
   };
-  struct Reading {
+  struct Asker {
+    Route route = 0;
+    std::uint64_t line = 0;
+    std::uint64_t number = 0;  // in its line
+  };
+  struct Look {
     std::uint64_t number = 0;
-    bool done = false;
-    Group group;
+    std::uint64_t behind_batch = 0;
+    std::vector<Asker> askers;
+    std::unique_ptr<ReadTask> task;
   };
+  void ask(Asker asker, const Wants& wants, std::uint64_t behind_batch);
+  void done(Look look);
 
   store::Store& volatile_store_;
   StorePort& port_;
-  std::deque<Gathering> gathering_;
-  std::deque<Reading> reading_;
-  std::uint64_t next_number_ = 1;
+  absl::flat_hash_map<Route, Line> lines_;
+  std::deque<Look> gathering_;
+  std::deque<Look> reading_;
+  std::deque<Route> ready_;
+  std::uint64_t next_look_ = 1;
+  std::uint64_t next_line_ = 1;
   std::size_t bytes_ = 0;
-};
-
-// What a frame that is handled again knows. Read-only.
-class Known {
- public:
-  Known(const ReadTask& task, std::uint8_t round);
-
-  [[nodiscard]] bool asked(const JobId& id) const { return task_.found.was_asked(id); }
-  [[nodiscard]] const queue::FinishedJob* find(const JobId& id) const { return task_.found.find(id); }
-  [[nodiscard]] std::optional<store::Batch::Body> body(queue::Sequence sequence) const;
-  // Looking again is given up after some rounds: the job changes faster than it can be read.
-  [[nodiscard]] bool last_round() const { return round_ >= 3; }
-  [[nodiscard]] std::uint8_t round() const { return round_; }
-
- private:
-  const ReadTask& task_;
-  std::uint8_t round_;
-  absl::flat_hash_map<queue::Sequence, std::size_t> places_;
 };
 
 }  // namespace rota::server

@@ -19,16 +19,20 @@ bool Peers::receive(Route& route) {
 
 void Peers::send(Route route, std::string_view frame) {
   const auto it = peers_.find(route);
-  if (it == peers_.end() || it->second.closed) return;
+  if (it == peers_.end() || it->second.closed) return drop(frame);
   Peer& peer = it->second;
   if (peer.waiting.empty()) {
     const net::SendResult result = router_.send(peer.id, frame);
     if (result == net::SendResult::sent) return;
-    if (result == net::SendResult::unreachable) return close(route, peer);
+    if (result == net::SendResult::unreachable) {
+      close(route, peer);
+      return drop(frame);
+    }
   }
   if (peer.waiting_bytes + frame.size() > limits::kMaxOutboxBytes) {
     ++overflows_;
-    return close(route, peer);
+    close(route, peer);
+    return drop(frame);
   }
   peer.waiting.emplace_back(frame);
   peer.waiting_bytes += frame.size();
@@ -40,9 +44,14 @@ void Peers::close(Route route, Peer& peer) {
   peer.closed = true;
   outbox_bytes_ -= peer.waiting_bytes;
   peer.waiting_bytes = 0;
+  for (const std::string& frame : peer.waiting) drop(frame);
   peer.waiting.clear();
   blocked_.erase(route);
   closed_.push_back(route);
+}
+
+void Peers::drop(std::string_view frame) {
+  if (keep_undelivered_) undelivered_.emplace_back(frame);
 }
 
 bool Peers::flush() {
@@ -79,6 +88,11 @@ void Peers::forget(Route route) {
 void Peers::take_closed(std::vector<Route>& out) {
   out.clear();
   std::swap(out, closed_);
+}
+
+void Peers::take_undelivered(std::vector<std::string>& out) {
+  out.clear();
+  std::swap(out, undelivered_);
 }
 
 }  // namespace rota::server

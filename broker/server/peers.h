@@ -15,11 +15,13 @@
 namespace rota::server {
 
 // One ROUTER and the peers behind it: gives connections their route numbers, sends, and keeps what the library does not
-// take yet. Per peer at most limits::kMaxOutboxBytes wait; a peer that leaves more unread is closed.
+// take yet. Per peer at most limits::kMaxOutboxBytes wait; a peer that leaves more unread is closed. Not thread-safe.
 class Peers {
  public:
-  // `next_route` is shared by both sides, so that numbers are unique in the process.
-  Peers(net::Router router, std::uint64_t& next_route) : router_(std::move(router)), next_route_(next_route) {}
+  // `next_route` is shared by both sides, so that numbers are unique in the process. `keep_undelivered`: frames that
+  // certainly never left are kept for take_undelivered().
+  Peers(net::Router router, std::uint64_t& next_route, bool keep_undelivered)
+      : router_(std::move(router)), next_route_(next_route), keep_undelivered_(keep_undelivered) {}
 
   // False: nothing waits. `route` is the sender's, a new one if it is new. `frame()` lives until the next receive().
   [[nodiscard]] bool receive(Route& route);
@@ -32,6 +34,8 @@ class Peers {
   bool flush();
   // Routes that died since the last call: unreachable, or over the limit.
   void take_closed(std::vector<Route>& out);
+  // Frames to peers without a connection since the last call: the library never took them.
+  void take_undelivered(std::vector<std::string>& out);
 
   [[nodiscard]] std::size_t outbox_bytes() const { return outbox_bytes_; }
   [[nodiscard]] std::uint64_t overflows() const { return overflows_; }
@@ -45,6 +49,7 @@ class Peers {
     bool closed = false;
   };
   void close(Route route, Peer& peer);
+  void drop(std::string_view frame);
 
   net::Router router_;
   std::uint64_t& next_route_;
@@ -52,7 +57,9 @@ class Peers {
   absl::flat_hash_map<net::RoutingId, Route> routes_;
   absl::flat_hash_map<Route, Peer> peers_;
   absl::flat_hash_set<Route> blocked_;
+  bool keep_undelivered_;
   std::vector<Route> closed_;
+  std::vector<std::string> undelivered_;
   std::size_t outbox_bytes_ = 0;
   std::uint64_t overflows_ = 0;
 };

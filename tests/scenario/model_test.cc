@@ -59,7 +59,7 @@ class Model {
 
   void step() {
     ModelWorker& worker = workers_[random_.below(workers_.size())];
-    switch (random_.below(24)) {
+    switch (random_.below(26)) {
       case 0:
       case 1:
       case 2:
@@ -97,6 +97,9 @@ class Model {
         break;
       case 13:
         if (random_.below(4) == 0) purge();
+        break;
+      case 14:
+        unreachable(worker);
         break;
       default:
         complete(worker);
@@ -234,6 +237,18 @@ class Model {
     take();
     worker.held.clear();
     hello(worker, true);
+  }
+
+  // The last dispatches to it never left. It may be back soon, late, or never.
+  void unreachable(ModelWorker& worker) {
+    std::vector<TokenOf> undelivered;
+    while (!worker.held.empty() && !worker.held.back().started && random_.below(3) != 0) {
+      undelivered.push_back(worker.held.back().job);
+      worker.held.pop_back();
+    }
+    core_.apply(WorkerUnreachable{worker.session, undelivered}, now_, effects_);
+    take();
+    if (random_.below(2) == 0) hello(worker, false);
   }
 
   void release(ModelWorker& worker) {

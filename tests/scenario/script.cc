@@ -56,7 +56,7 @@ void Script::run(const Line& line) {
       {"complete", &Script::complete}, {"renew", &Script::renew},   {"release", &Script::release},
       {"goodbye", &Script::goodbye},   {"cancel", &Script::cancel}, {"retry", &Script::retry},
       {"purge", &Script::purge},       {"pause", &Script::pause},   {"resume", &Script::pause},
-      {"drain", &Script::drain},       {"show", &Script::show}};
+      {"drain", &Script::drain},       {"show", &Script::show},     {"unreachable", &Script::unreachable}};
   if (const auto at = kHandlers.find(line.verb); at != kHandlers.end()) {
     (this->*at->second)(line);
     take();
@@ -253,6 +253,14 @@ void Script::release(const Line& line) {
 }
 
 void Script::goodbye(const Line& line) { core_.apply(WorkerGoodbye{workers_[line.words.at(0)].session}, now_, effects_); }
+
+// The worker's connection is gone, and what was dispatched of these jobs never left.
+void Script::unreachable(const Line& line) {
+  std::vector<TokenOf> tokens;
+  for (std::size_t i = 1; i < line.words.size(); ++i) tokens.push_back(token_of(line.words[i], line));
+  core_.apply(WorkerUnreachable{workers_[line.words.at(0)].session, tokens}, now_, effects_);
+  take();
+}
 
 void Script::cancel(const Line& line) {
   std::vector<JobId> ids;

@@ -39,6 +39,7 @@ class Script {
   void renew(const Line& line);
   void release(const Line& line);
   void goodbye(const Line& line);
+  void unreachable(const Line& line);
   void cancel(const Line& line);
   void retry(const Line& line);
   void purge(const Line& line);

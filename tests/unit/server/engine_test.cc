@@ -176,6 +176,67 @@ TEST_F(EngineTest, LateCompletionOfARedispatchedJobIsStale) {
   EXPECT_EQ(std::vector<Code>{Code::stale}, welcome.as<wire::Welcome>()->finished);
 }
 
+TEST_F(EngineTest, WorkerWithoutAConnectionIsGivenNothingAndWhatNeverLeftGoesToAnother) {
+  rig.connect_client(kClient);
+  rig.connect_worker(kWorker, "w1", 2);
+  const std::vector<JobId> ids{rig.new_id(), rig.new_id()};
+  rig.turn(Side::client, kClient, EngineRig::submit(10, {ids[0]}));
+  rig.settle();
+  ASSERT_NE(nullptr, rig.answer(kWorker).as<wire::Dispatch>());  // arrived, as far as anybody knows
+  rig.turn(Side::client, kClient, EngineRig::submit(11, {ids[1]}));
+  rig.settle();
+  const std::string refused = rig.outbox().take(kWorker);
+  rig.engine().on_closed(kWorker, rig.now());
+  rig.engine().on_undelivered(refused, rig.now());
+  rig.end_turn();
+  rig.settle();
+  EXPECT_EQ(JobState::running, rig.core().view(ids[0], rig.now())->state);
+  EXPECT_EQ(JobState::ready, rig.core().view(ids[1], rig.now())->state);
+  EXPECT_EQ(0U, rig.core().view(ids[1], rig.now())->losses);
+  rig.turn(Side::client, kClient, EngineRig::submit(12, {rig.new_id()}));
+  rig.settle();
+  EXPECT_EQ(0U, rig.unread(kWorker));
+  rig.connect_worker(kOther, "w2", 4);
+  const Answer answer = rig.answer(kOther);
+  ASSERT_NE(nullptr, answer.as<wire::Dispatch>());
+  ASSERT_EQ(2U, answer.as<wire::Dispatch>()->items.size());
+  EXPECT_EQ(ids[1], answer.as<wire::Dispatch>()->items[0].id);
+  EXPECT_EQ(1U, answer.as<wire::Dispatch>()->items[0].attempt);
+  // Later the same frame, or one that says something else, changes nothing.
+  rig.engine().on_undelivered(refused, rig.now());
+  rig.engine().on_undelivered("garbage", rig.now());
+  rig.end_turn();
+  rig.settle();
+  EXPECT_EQ(JobState::running, rig.core().view(ids[1], rig.now())->state);
+  rig.core().check_invariants();
+}
+
+TEST_F(EngineTest, WorkerThatComesBackOnANewConnectionKeepsWhatItHolds) {
+  rig.connect_client(kClient);
+  wire::Hello hello = EngineRig::worker_hello("w1");
+  rig.turn(Side::worker, kWorker, {1, hello});
+  rig.settle();
+  ASSERT_NE(nullptr, rig.answer(kWorker).as<wire::Welcome>());
+  const JobId id = rig.new_id();
+  rig.turn(Side::client, kClient, EngineRig::submit(10, {id}));
+  rig.settle();
+  const Answer given = rig.answer(kWorker);
+  ASSERT_NE(nullptr, given.as<wire::Dispatch>());
+  rig.engine().on_closed(kWorker, rig.now());
+  rig.end_turn();
+  hello.connection = 2;
+  hello.started = {{id, Token{given.as<wire::Dispatch>()->epoch, given.as<wire::Dispatch>()->items[0].dispatch}}};
+  rig.turn(Side::worker, kOther, {1, hello});
+  rig.settle();
+  ASSERT_NE(nullptr, rig.answer(kOther).as<wire::Welcome>());
+  rig.turn(Side::worker, kOther, EngineRig::complete(20, *given.as<wire::Dispatch>(), 1));
+  rig.settle();
+  const Answer completed = rig.answer(kOther);
+  ASSERT_NE(nullptr, completed.as<wire::Completed>());
+  EXPECT_EQ(Code::ok, completed.as<wire::Completed>()->codes.at(0));
+  rig.core().check_invariants();
+}
+
 TEST_F(EngineTest, SecondLiveWorkerOfOneNameIsRefused) {
   rig.connect_worker(kWorker, "w1");
   rig.turn(Side::worker, kOther, {4, EngineRig::worker_hello("w1")});
