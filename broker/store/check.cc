@@ -77,6 +77,7 @@ std::optional<Result<CheckReport>> decode(std::string_view bytes) {
   (void)::setrlimit(RLIMIT_CORE, &none);
   if (const int quiet = ::open("/dev/null", O_WRONLY | O_CLOEXEC); quiet >= 0) (void)::dup2(quiet, STDERR_FILENO);
   const std::string told = encode(lmdb::check_records(directory, skip, place));
+  if (place.is_broken) ::_exit(1);
   std::string_view rest = told;
   while (!rest.empty()) {
     const ssize_t size = ::write(pipe, rest.data(), rest.size());
@@ -118,8 +119,9 @@ Result<std::optional<Result<CheckReport>>> check_in_child(const std::string& dir
 std::string crash_text(std::size_t part, std::uint64_t records) {
   if (part == lmdb::kOpening) return "data.mdb has damaged pages: its tables cannot be found";
   if (part == lmdb::kFreePages) return "the list of free pages has a damaged page";
-  return "table " + std::string(table_name(static_cast<Table>(part))) + " has a damaged page; " + std::to_string(records) +
-         " records could be read before it";
+  std::string text = "table " + std::string(table_name(static_cast<Table>(part))) + " has a damaged page";
+  if (records > 0) text += " behind record " + std::to_string(records);
+  return text;
 }
 
 // Memory that a child writes and its parent reads.
@@ -156,6 +158,7 @@ Result<CheckReport> check_lmdb(const std::string& directory) {
   for (;;) {
     place->part = lmdb::kOpening;
     place->records = 0;
+    place->is_broken = false;
     auto checked = check_in_child(directory, skip, *place);
     if (!checked) return checked.error();
     if (*checked) {

@@ -76,7 +76,7 @@ class Checker {
   // Calls `visit(key, record)` for each record of `table`; it returns what is wrong with it.
   template <typename Visit>
   void scan(Table table, Visit visit) {
-    if (!is_readable(table)) return;
+    if (!is_readable(table) || place_.is_broken) return;
     place_.records = 0;
     place_.part = part(table);
     const auto fail = [&](const std::string& wrong) {
@@ -84,39 +84,50 @@ class Checker {
       damaged_.set(part(table));
     };
     const auto cursor = env_.cursor(txn_, table);
-    if (!cursor) return fail("cannot be read");
+    if (!cursor) return break_off();
+    const std::uint64_t counted = report_.tables[part(table)].records;
     std::string_view last;
     std::uint64_t seen = 0;
+    bool is_ordered = true;
     MDB_val key{};
     MDB_val value{};
     int rc = 0;
     while ((rc = ::mdb_cursor_get(cursor->get(), &key, &value, MDB_NEXT)) == 0) {
-      // Also ends a walk that a damaged page leads in a circle.
-      if (seen > 0 && to_view(key) <= last) return fail("is out of order behind record " + std::to_string(seen));
+      if (is_ordered && seen > 0 && to_view(key) <= last) {
+        fail("is out of order behind record " + std::to_string(seen));
+        is_ordered = false;
+      }
+      if (seen == counted) return fail("has more records than the " + std::to_string(counted) + " that are counted");
       last = to_view(key);
       place_.records = ++seen;
       if (const Wrong wrong = visit(last, to_view(value)); !wrong.empty()) {
         note(table, last, wrong);
         if (wrong == kDamaged) damaged_.set(part(table));
       }
+      if (place_.is_broken) return;
     }
-    const std::uint64_t counted = report_.tables[part(table)].records;
-    if (rc != MDB_NOTFOUND) {
-      fail("cannot be read behind record " + std::to_string(seen) + ": " + ::mdb_strerror(rc));
-    } else if (seen != counted) {
+    if (rc != MDB_NOTFOUND) return break_off();
+    if (seen != counted) {
       fail("has " + std::to_string(counted) + " records but only " + std::to_string(seen) + " can be found");
     }
   }
+  void break_off() { place_.is_broken = true; }
 
   // Whether `table` has a record under that key, or cannot tell.
   bool may_have(Table table, std::string_view key) {
-    if (!is_readable(table)) return true;
+    if (!is_readable(table) || place_.is_broken) return true;
     const std::size_t from = place_.part.exchange(part(table));
+    const std::uint64_t records = place_.records.exchange(0);
     MDB_val wanted = to_val(key);
     MDB_val value{};
     const int rc = ::mdb_get(txn_.get(), env_.table(table), &wanted, &value);
+    if (rc != 0 && rc != MDB_NOTFOUND) {
+      break_off();
+      return true;
+    }
     place_.part = from;
-    return rc != MDB_NOTFOUND;
+    place_.records = records;
+    return rc == 0;
   }
   bool may_have(Table table, std::uint64_t number) { return may_have(table, view(number_key(number))); }
 
@@ -288,6 +299,7 @@ class Checker {
   }
 
   void check_pages() {
+    if (place_.is_broken) return;
     const Pages pages = env_.pages();
     struct stat file {};
     if (::fstat(env_.fd(), &file) == 0) report_.file_bytes = static_cast<std::uint64_t>(file.st_size);
@@ -296,7 +308,7 @@ class Checker {
     place_.records = 0;
     place_.part = kFreePages;
     const auto free = env_.free_pages(txn_);
-    if (!free) return report_.add_damage("the list of free pages cannot be read");
+    if (!free) return break_off();
     report_.used_bytes = (pages.end - std::min(pages.end, *free)) * pages.size;
     if (there_.count() != kTableCount || skip_.any()) return;
     const std::uint64_t known = env_.table_pages(txn_) + *free;
