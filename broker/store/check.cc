@@ -11,6 +11,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <utility>
 
 #include "broker/store/directory_lock.h"
 #include "broker/store/fields.h"
@@ -21,7 +22,7 @@
 namespace rota::store {
 namespace {
 
-using lmdb::CheckParts;
+using lmdb::CheckBounds;
 using lmdb::CheckPlace;
 
 // What the child tells its parent.
@@ -71,12 +72,12 @@ std::optional<Result<CheckReport>> decode(std::string_view bytes) {
   return report;
 }
 
-[[noreturn]] void run_child(const std::string& directory, const CheckParts& skip, CheckPlace& place, int pipe) {
+[[noreturn]] void run_child(const std::string& directory, const CheckBounds& bounds, CheckPlace& place, int pipe) {
   // A crash here is a finding: no core dump, and none of LMDB's last words.
   const rlimit none{};
   (void)::setrlimit(RLIMIT_CORE, &none);
   if (const int quiet = ::open("/dev/null", O_WRONLY | O_CLOEXEC); quiet >= 0) (void)::dup2(quiet, STDERR_FILENO);
-  const std::string told = encode(lmdb::check_records(directory, skip, place));
+  const std::string told = encode(lmdb::check_records(directory, bounds, place));
   if (place.is_broken) ::_exit(1);
   std::string_view rest = told;
   while (!rest.empty()) {
@@ -93,12 +94,12 @@ Error system_error(std::string_view doing) {
 }
 
 // Nothing: the child crashed, and `place` tells where.
-Result<std::optional<Result<CheckReport>>> check_in_child(const std::string& directory, const CheckParts& skip,
+Result<std::optional<Result<CheckReport>>> check_in_child(const std::string& directory, const CheckBounds& bounds,
                                                           CheckPlace& place) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return system_error("make a pipe");
   const pid_t child = ::fork();
-  if (child == 0) run_child(directory, skip, place, ends[1]);
+  if (child == 0) run_child(directory, bounds, place, ends[1]);
   const Error no_child = system_error("start a process for the check");
   ::close(ends[1]);
   std::string told;
@@ -116,12 +117,27 @@ Result<std::optional<Result<CheckReport>>> check_in_child(const std::string& dir
   return decode(told);
 }
 
-std::string crash_text(std::size_t part, std::uint64_t records) {
-  if (part == lmdb::kOpening) return "data.mdb has damaged pages: its tables cannot be found";
-  if (part == lmdb::kFreePages) return "the list of free pages has a damaged page";
+// Takes note of what ended a reading, and keeps the next one from going there. False: it was told already, or nothing can
+// be read at all.
+bool note_break(const CheckPlace& place, CheckBounds& bounds, CheckReport& breaks) {
+  const std::size_t part = place.part;
+  if (part == lmdb::kOpening) {
+    breaks.add_damage("data.mdb has damaged pages: its tables cannot be found");
+    return false;
+  }
+  if (part == lmdb::kFreePages) {
+    breaks.add_damage("the list of free pages has a damaged page");
+    return std::exchange(bounds.records[part], 0) != 0;
+  }
   std::string text = "table " + std::string(table_name(static_cast<Table>(part))) + " has a damaged page";
-  if (records > 0) text += " behind record " + std::to_string(records);
-  return text;
+  if (place.is_look_up) {
+    if (bounds.records[part] == UINT64_MAX) breaks.add_damage(std::move(text));
+    if (bounds.no_look_ups.test(part)) return false;
+    bounds.no_look_ups.set(part);
+    return true;
+  }
+  breaks.add_damage(text.append(" behind record ").append(std::to_string(place.records)));
+  return std::exchange(bounds.records[part], place.records) == UINT64_MAX;
 }
 
 // Memory that a child writes and its parent reads.
@@ -145,33 +161,31 @@ Result<CheckReport> check_lmdb(const std::string& directory) {
   if (Status s = must_hold_store(directory); !s) return s.error();
   const auto lock = DirectoryLock::take_existing(directory);
   if (!lock) return lock.error();
-  CheckReport crashes;
+  CheckReport breaks;
   if (const Status roots = lmdb::check_meta_pages(directory); !roots) {
     if (roots.error().code != Code::internal) return roots.error();
-    crashes.add_damage("data.mdb is damaged in its first pages, or no store");
-    return crashes;
+    breaks.add_damage("data.mdb is damaged in its first pages, or no store");
+    return breaks;
   }
   const auto place = make_place();
   if (place == nullptr) return system_error("get memory");
-  // A table that cannot be walked is left out the next time, so that the damage elsewhere is found too.
-  CheckParts skip;
+  // What cannot be walked is left out the next time, so that the damage elsewhere is found too.
+  CheckBounds bounds;
   for (;;) {
     place->part = lmdb::kOpening;
-    place->records = 0;
+    place->is_look_up = false;
     place->is_broken = false;
-    auto checked = check_in_child(directory, skip, *place);
+    place->records = 0;
+    auto checked = check_in_child(directory, bounds, *place);
     if (!checked) return checked.error();
     if (*checked) {
       Result<CheckReport> result = std::move(**checked);
       if (!result) return result.error();
-      result->damages += crashes.damages;
-      result->listed.insert(result->listed.begin(), crashes.listed.begin(), crashes.listed.end());
+      result->damages += breaks.damages;
+      result->listed.insert(result->listed.begin(), breaks.listed.begin(), breaks.listed.end());
       return result;
     }
-    const std::size_t part = place->part;
-    crashes.add_damage(crash_text(part, place->records));
-    if (part == lmdb::kOpening || skip.test(part)) return crashes;
-    skip.set(part);
+    if (!note_break(*place, bounds, breaks)) return breaks;
   }
 }
 

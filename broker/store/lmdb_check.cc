@@ -19,8 +19,8 @@ constexpr std::string_view kDamaged = "is damaged";
 // Walks every table once, in an order in which each record can be compared with those before it or by one look-up.
 class Checker {
  public:
-  Checker(Env& env, const Txn& txn, const CheckParts& skip, CheckPlace& place)
-      : env_(env), txn_(txn), skip_(skip), place_(place) {}
+  Checker(Env& env, const Txn& txn, const CheckBounds& bounds, CheckPlace& place)
+      : env_(env), txn_(txn), bounds_(bounds), place_(place) {}
 
   Result<CheckReport> run() {
     if (Status s = open_tables(); !s) return s.error();
@@ -43,9 +43,8 @@ class Checker {
   using Wrong = std::string;
 
   [[nodiscard]] static std::size_t part(Table table) { return static_cast<std::size_t>(table); }
-  [[nodiscard]] bool is_readable(Table table) const { return there_.test(part(table)) && !skip_.test(part(table)); }
   // Every record was read and understood: what is not in the table, is nowhere.
-  [[nodiscard]] bool is_whole(Table table) const { return is_readable(table) && !damaged_.test(part(table)); }
+  [[nodiscard]] bool is_whole(Table table) const { return there_.test(part(table)) && !damaged_.test(part(table)); }
 
   void note(Table table, std::string_view key, std::string_view wrong) {
     report_.add_damage(record_name(table, key).append(" ").append(wrong));
@@ -60,7 +59,7 @@ class Checker {
       const auto there = env_.open_table(txn_, table);
       if (there && *there) {
         there_.set(i);
-        if (!skip_.test(i)) report_.tables[i] = {env_.entries(txn_, table), env_.table_bytes(txn_, table)};
+        report_.tables[i] = {env_.entries(txn_, table), env_.table_bytes(txn_, table)};
       } else {
         note(table, there ? "is missing" : "cannot be opened");
       }
@@ -76,7 +75,7 @@ class Checker {
   // Calls `visit(key, record)` for each record of `table`; it returns what is wrong with it.
   template <typename Visit>
   void scan(Table table, Visit visit) {
-    if (!is_readable(table) || place_.is_broken) return;
+    if (!there_.test(part(table)) || place_.is_broken) return;
     place_.records = 0;
     place_.part = part(table);
     const auto fail = [&](const std::string& wrong) {
@@ -88,23 +87,26 @@ class Checker {
     const std::uint64_t counted = report_.tables[part(table)].records;
     std::string_view last;
     std::uint64_t seen = 0;
-    bool is_ordered = true;
     MDB_val key{};
     MDB_val value{};
     int rc = 0;
-    while ((rc = ::mdb_cursor_get(cursor->get(), &key, &value, MDB_NEXT)) == 0) {
-      if (is_ordered && seen > 0 && to_view(key) <= last) {
-        fail("is out of order behind record " + std::to_string(seen));
-        is_ordered = false;
-      }
+    const std::uint64_t most = bounds_.records[part(table)];
+    while (seen < most && (rc = ::mdb_cursor_get(cursor->get(), &key, &value, MDB_NEXT)) == 0) {
+      // What follows on a page that is damaged means nothing.
+      if (seen > 0 && to_view(key) <= last) return fail("is out of order behind record " + std::to_string(seen));
       if (seen == counted) return fail("has more records than the " + std::to_string(counted) + " that are counted");
       last = to_view(key);
-      place_.records = ++seen;
+      ++seen;
       if (const Wrong wrong = visit(last, to_view(value)); !wrong.empty()) {
         note(table, last, wrong);
         if (wrong == kDamaged) damaged_.set(part(table));
       }
       if (place_.is_broken) return;
+      place_.records = seen;
+    }
+    if (seen == most) {
+      damaged_.set(part(table));
+      return;
     }
     if (rc != MDB_NOTFOUND) return break_off();
     if (seen != counted) {
@@ -115,9 +117,9 @@ class Checker {
 
   // Whether `table` has a record under that key, or cannot tell.
   bool may_have(Table table, std::string_view key) {
-    if (!is_readable(table) || place_.is_broken) return true;
+    if (!there_.test(part(table)) || bounds_.no_look_ups.test(part(table)) || place_.is_broken) return true;
     const std::size_t from = place_.part.exchange(part(table));
-    const std::uint64_t records = place_.records.exchange(0);
+    place_.is_look_up = true;
     MDB_val wanted = to_val(key);
     MDB_val value{};
     const int rc = ::mdb_get(txn_.get(), env_.table(table), &wanted, &value);
@@ -126,7 +128,7 @@ class Checker {
       return true;
     }
     place_.part = from;
-    place_.records = records;
+    place_.is_look_up = false;
     return rc == 0;
   }
   bool may_have(Table table, std::uint64_t number) { return may_have(table, view(number_key(number))); }
@@ -304,13 +306,13 @@ class Checker {
     struct stat file {};
     if (::fstat(env_.fd(), &file) == 0) report_.file_bytes = static_cast<std::uint64_t>(file.st_size);
     report_.used_bytes = pages.end * pages.size;
-    if (skip_.test(kFreePages)) return;
+    if (bounds_.records[kFreePages] == 0) return;
     place_.records = 0;
     place_.part = kFreePages;
     const auto free = env_.free_pages(txn_);
     if (!free) return break_off();
     report_.used_bytes = (pages.end - std::min(pages.end, *free)) * pages.size;
-    if (there_.count() != kTableCount || skip_.any()) return;
+    if (there_.count() != kTableCount || !bounds_.are_none()) return;
     const std::uint64_t known = env_.table_pages(txn_) + *free;
     if (known == pages.end) return;
     report_.add_damage("the file has " + std::to_string(pages.end) + " pages, but tables and free pages are " +
@@ -319,7 +321,7 @@ class Checker {
 
   Env& env_;
   const Txn& txn_;
-  const CheckParts& skip_;
+  const CheckBounds& bounds_;
   CheckPlace& place_;
   CheckReport report_;
   CheckParts there_;
@@ -333,7 +335,7 @@ class Checker {
 
 }  // namespace
 
-Result<CheckReport> check_records(const std::string& directory, const CheckParts& skip, CheckPlace& place) {
+Result<CheckReport> check_records(const std::string& directory, const CheckBounds& bounds, CheckPlace& place) {
   auto env = Env::open_to_read(directory, true);
   if (!env) return env.error();
   const Pages pages = (*env)->pages();
@@ -348,7 +350,7 @@ Result<CheckReport> check_records(const std::string& directory, const CheckParts
   }
   auto txn = (*env)->begin_read();
   if (!txn) return txn.error();
-  return Checker(**env, *txn, skip, place).run();
+  return Checker(**env, *txn, bounds, place).run();
 }
 
 }  // namespace rota::store::lmdb

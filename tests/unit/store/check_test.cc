@@ -344,14 +344,14 @@ class History {
 };
 
 TEST(Check, StoreIsSoundAfterAnyHistory) {
-  for (std::uint64_t seed = 0; seed < 8; ++seed) {
+  for (std::uint64_t seed = 0; seed < 4; ++seed) {
     const TempDir directory;
     History history(directory.path(), seed);
     StoreOptions options = kSmall;
     options.dedup_window = Millis{1000};
     if (seed % 2 == 1) options.finished_limit = 64 * limits::KiB;
     for (int opening = 0; opening < 3; ++opening) {
-      history.run(options, 60);
+      history.run(options, 40);
       const CheckReport report = checked(directory.path());
       EXPECT_TRUE(report.is_sound()) << testing::PrintToString(report.listed);
       EXPECT_EQ(report.live_jobs, history.live.size());
