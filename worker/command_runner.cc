@@ -76,13 +76,18 @@ Result<CommandRunner> CommandRunner::start(const std::string& spawner) {
 CommandRunner::CommandRunner(spawner::Descriptor stream, pid_t pid) : channel_(std::move(stream)), pid_(pid) {}
 
 CommandRunner::CommandRunner(CommandRunner&& other) noexcept
-    : channel_(std::move(other.channel_)), pid_(std::exchange(other.pid_, -1)) {}
+    : channel_(std::move(other.channel_)), pid_(std::exchange(other.pid_, -1)), groups_(std::move(other.groups_)) {}
 
 CommandRunner::~CommandRunner() {
   if (pid_ < 0) return;
   { const spawner::Channel closed{std::move(channel_)}; }
-  while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+  int status = -1;
+  while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
   }
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;  // it has ended them all, and their descendants
+  // Only the commands themselves die with the spawner, by PR_SET_PDEATHSIG, not what they started. A group's number is not
+  // given to another process while the group has members, and one that has none is unlikely to be reused this soon.
+  for (const auto& [run, group] : groups_) kill(-group, SIGKILL);
 }
 
 void CommandRunner::run(const spawner::Run& command) { spawner::encode(command, channel_.outgoing()); }
@@ -94,11 +99,25 @@ void CommandRunner::signal(std::uint64_t run, int number) {
 bool CommandRunner::receive(const std::function<void(const spawner::Ended&)>& ended) {
   const bool connected = channel_.receive();
   while (const auto frame = channel_.next()) {
+    if (frame->kind == spawner::Kind::started) {
+      const std::optional<spawner::Started> message = spawner::decode_started(frame->body);
+      ROTA_CHECK(message.has_value());
+      groups_.emplace(message->id, message->group);
+      continue;
+    }
     const std::optional<spawner::Ended> message = spawner::decode_ended(frame->body);
     ROTA_CHECK(frame->kind == spawner::Kind::ended && message.has_value());
+    groups_.erase(message->id);
     ended(*message);
   }
   return connected;
+}
+
+void CommandRunner::abandon(const std::function<void(const spawner::Ended&)>& ended) {
+  // What lies in the socket can still be read; then comes its end, whatever the spawner does.
+  shutdown(channel_.fd(), SHUT_RDWR);
+  while (receive(ended)) {
+  }
 }
 
 }  // namespace rota::worker

@@ -138,17 +138,20 @@ void Engine::note_taken() {
 }
 
 void Engine::take_ended_commands(Steady now) {
-  const bool alive = runner_->receive([&](const spawner::Ended& ended) {
-    const auto found = commands_.find(ended.id);
-    if (found == commands_.end()) return;
-    const CommandRun run = found->second;
-    commands_.erase(found);
-    links_[run.link].core().finished(run.job, outcome_of(ended), static_cast<std::int64_t>(ended.run_us), now);
-  });
-  if (!alive) spawner_died(now);
+  if (!runner_->receive([&](const spawner::Ended& ended) { command_ended(ended, now); })) spawner_died(now);
+}
+
+void Engine::command_ended(const spawner::Ended& ended, Steady now) {
+  const auto found = commands_.find(ended.id);
+  if (found == commands_.end()) return;
+  const CommandRun run = found->second;
+  commands_.erase(found);
+  links_[run.link].core().finished(run.job, outcome_of(ended), static_cast<std::int64_t>(ended.run_us), now);
 }
 
 void Engine::spawner_died(Steady now) {
+  // Before any job is reported lost: it may be started elsewhere at once.
+  runner_->abandon([&](const spawner::Ended& ended) { command_ended(ended, now); });
   runner_.reset();
   commands_.clear();
   for (Link& link : links_) {

@@ -58,6 +58,7 @@ class Engine {
   void take_done(Steady now);
   void take_ended_commands(Steady now);
   void obey_requests(Steady now);
+  void command_ended(const spawner::Ended& ended, Steady now);
   void spawner_died(Steady now);
   void turn_all(Steady now);
   void start(std::uint32_t link, Handle job, Steady now);

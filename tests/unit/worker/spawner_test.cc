@@ -243,6 +243,19 @@ TEST_F(Spawner, CommandsDieWithTheSpawner) {
   EXPECT_TRUE(gone_within(command, 1s));
 }
 
+TEST_F(Spawner, WhatACommandStartedDiesWithTheRunnerWhenTheSpawnerWasKilled) {
+  const std::string folder = folder_.string();
+  run({"sh", "-c", "sleep 1000 & echo $! > " + folder + "/child; wait"});
+  run({"true"});
+  ASSERT_EQ(next_end().number, 0);
+  const pid_t child = std::stoi(line_of("child"));
+  kill(runner_->pid(), SIGKILL);
+  runner_->abandon([](const Ended&) { ADD_FAILURE() << "nothing has ended"; });
+  EXPECT_FALSE(is_gone(child));
+  runner_.reset();
+  EXPECT_TRUE(gone_within(child, 1s));
+}
+
 TEST_F(Spawner, IgnoresWhatATerminalSends) {
   kill(runner_->pid(), SIGINT);
   kill(runner_->pid(), SIGTERM);

@@ -2,7 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <signal.h>
+
 #include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
 #include <future>
 #include <set>
 #include <stdexcept>
@@ -16,7 +22,8 @@ namespace {
 // A worker in a thread of its own, against a broker in the test's thread.
 class WorkerShell : public ::testing::Test {
  protected:
-  void start(Handler handler, std::uint32_t slots = 2) {
+  void start(
+      Handler handler, std::uint32_t slots = 2, const std::function<void()>& prepare = [] {}) {
     WorkerOptions options;
     options.brokers = {broker_->endpoint()};
     options.queues = {{"default", 1}};
@@ -24,6 +31,7 @@ class WorkerShell : public ::testing::Test {
     worker_ = std::make_unique<Worker>(options);
     worker_->handle("work", std::move(handler));
     worker_->handle("noop", [](const Job&, Context&) { return Outcome::success(); });
+    prepare();
     ending_ = std::async(std::launch::async, [this] { return worker_->run().value(); });
     ASSERT_TRUE(broker_->serve_until([&] { return broker_->hellos > 0; }));
   }
@@ -169,6 +177,39 @@ TEST_F(WorkerShell, ProgressAndStopRequestsPass) {
   ASSERT_TRUE(completed(1));
   EXPECT_EQ(broker_->completions[0].end, AttemptEnd::timed_out);
   drained();
+}
+
+TEST_F(WorkerShell, WhenTheSpawnerDiesTheProcessesOfAJobAreGoneBeforeItIsReportedLost) {
+  std::string folder = (std::filesystem::temp_directory_path() / "rota-worker-XXXXXX").string();
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  const auto number_in = [&folder](const std::string& name) {
+    std::ifstream file{folder + '/' + name};
+    std::string line;
+    return std::getline(file, line) && !file.eof() ? std::stoi(line) : 0;
+  };
+  start([](const Job&, Context&) { return Outcome::success(); }, 2,
+        [&] {
+          ASSERT_EQ(setenv("ROTA_SPAWNER", ROTA_SPAWNER_PATH, 1), 0);
+          worker_->run_commands(
+              "command", {"sh", "-c", "cd " + folder + "; echo $PPID > spawner; sleep 1000 & echo $! > child; wait"}, 1000);
+          ASSERT_TRUE(worker_->start_spawner());
+        });
+  broker_->dispatch("command", 1);
+  ASSERT_TRUE(broker_->serve_until([&] { return number_in("child") != 0; }));
+  const pid_t child = number_in("child");
+  kill(number_in("spawner"), SIGKILL);
+  ASSERT_TRUE(completed(1));
+  EXPECT_EQ(broker_->completions[0].end, AttemptEnd::lost);
+  EXPECT_EQ(ending_.wait_for(std::chrono::seconds{20}), std::future_status::ready);
+  // Killed; that it shows takes the system a moment.
+  const auto alive = [child] {
+    std::ifstream file{"/proc/" + std::to_string(child) + "/stat"};
+    std::string line;
+    return std::getline(file, line) && line.find(") Z") == std::string::npos && line.find(") X") == std::string::npos;
+  };
+  EXPECT_TRUE(broker_->serve_until([&] { return !alive(); }));
+  EXPECT_EQ(ending_.get().kind, Ending::Kind::broken);
+  std::filesystem::remove_all(folder);
 }
 
 TEST_F(WorkerShell, KillReportsWhatRunsAsLost) {
