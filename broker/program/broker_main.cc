@@ -11,8 +11,10 @@
 #include "common/program/exit_code.h"
 #include "common/program/log.h"
 #include "common/program/options.h"
+#include "common/program/standard_streams.h"
 
 int main(int argc, char** argv) {
+  rota::program::open_standard_streams();
   try {
     rota::program::Options options("rota-broker", "Keeps Rota's queue and hands jobs to workers.");
     rota::broker::BrokerOptions asked;

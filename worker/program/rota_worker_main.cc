@@ -11,6 +11,7 @@
 #include "common/program/exit_code.h"
 #include "common/program/log.h"
 #include "common/program/options.h"
+#include "common/program/standard_streams.h"
 #include "worker/identity.h"
 #include "worker/program/settings.h"
 #include "worker/program/signals.h"
@@ -101,6 +102,7 @@ int serve(worker::Settings& settings, const program::Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  program::open_standard_streams();
   worker::block_signals();
   worker::Settings settings;
   settings.worker.slots = std::max(1U, std::thread::hardware_concurrency());

@@ -7,6 +7,7 @@
 
 #include <cstdio>
 
+#include "common/program/standard_streams.h"
 #include "worker/spawner/server.h"
 
 namespace {
@@ -30,6 +31,7 @@ void prepare_signals() {
 }  // namespace
 
 int main() {
+  rota::program::open_standard_streams();  // the ends of pipes must not get the numbers that launch() replaces
   struct stat about {};
   if (fstat(kWorkerStream, &about) != 0 || !S_ISSOCK(about.st_mode)) {
     std::fputs("rota-spawner: started by rota-worker only; run rota-worker --exec instead\n", stderr);
