@@ -146,9 +146,9 @@ std::uint8_t append_job(std::string& out, const queue::JobRecord& job, bool chec
   write.wall(job.expires_at);
   write.byte(static_cast<std::uint8_t>(job.priority));
   write.sized(job.key);
-  std::uint8_t flags = 0;
+  std::uint8_t flags = job.run_at_named ? kRunAtNamed : 0;
   if (checksum_body && job.body.size() > kBodyApart) {
-    flags = kBodyHasChecksum;
+    flags |= kBodyHasChecksum;
     write.u64(body_checksum(job.id, job.body));
   }
   write.raw(job.body);
@@ -165,6 +165,7 @@ bool decode_job_fields(std::string_view fields, std::uint8_t flags, StoredJob& s
   job.expires_at = read.wall();
   job.priority = static_cast<std::int8_t>(read.byte());
   job.key = read.sized();
+  job.run_at_named = (flags & kRunAtNamed) != 0;
   stored.has_body_checksum = (flags & kBodyHasChecksum) != 0;
   stored.body_checksum = stored.has_body_checksum ? read.u64() : 0;
   job.body = read.rest();

@@ -76,7 +76,8 @@ void append_shared(std::string& out, const queue::SharedRecord& shared);
 inline constexpr std::uint8_t kSharedInline = 1;
 inline constexpr std::uint8_t kBodyHasChecksum = 2;
 // Reserved from format 1: 4 group, 8 after, 16 requirements, 32 owner.
-inline constexpr std::uint8_t kKnownJobFlags = kSharedInline | kBodyHasChecksum;
+inline constexpr std::uint8_t kRunAtNamed = 64;  // run_at is a time of day that the user named
+inline constexpr std::uint8_t kKnownJobFlags = kSharedInline | kBodyHasChecksum | kRunAtNamed;
 
 // Appends the job's fields and its body; returns the flags that go with them.
 [[nodiscard]] std::uint8_t append_job(std::string& out, const queue::JobRecord& job, bool checksum_body);

@@ -342,5 +342,17 @@ TEST(Fields, MalformedNumbersAreRefused) {
   EXPECT_FALSE(length.ok());
 }
 
+TEST(RecordFormat, TimeOfDayThatTheUserNamedStaysOne) {
+  for (const bool named : {false, true}) {
+    queue::JobRecord job = example_job(example_shared(), "body");
+    job.run_at_named = named;
+    std::string fields;
+    const std::uint8_t flags = append_job(fields, job, true);
+    StoredJob stored;
+    ASSERT_TRUE(decode_job_fields(fields, flags, stored));
+    EXPECT_EQ(stored.job.run_at_named, named);
+  }
+}
+
 }  // namespace
 }  // namespace rota::store
