@@ -151,8 +151,7 @@ class Run {
 // Turns until the clock shows `until_us`.
 Status turn_until(Run& run, std::int64_t until_us) {
   for (std::int64_t left = until_us - monotonic_us(); left > 0; left = until_us - monotonic_us()) {
-    if (Status turned = run.turn(left > kSpinUs ? Millis{(left - kSpinUs) / 1000} : Millis{0}); !turned)
-      return turned;
+    if (Status turned = run.turn(left > kSpinUs ? Millis{(left - kSpinUs) / 1000} : Millis{0}); !turned) return turned;
   }
   return {};
 }

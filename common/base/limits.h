@@ -152,7 +152,7 @@ inline constexpr std::size_t kMaxUnswept = 200'000;   // finished jobs not yet f
 inline constexpr std::size_t kSweepSliceJobs = 2048;  // filed in one transaction: milliseconds, so that commits hardly wait
 inline constexpr std::size_t kSweepSliceBytes = 8 * MiB;
 inline constexpr std::size_t kMaxListedDamages = 100;  // named by a check; the rest is counted
-inline constexpr Millis kSweepInterval = 1s;  // fewer than a slice are filed this long after the last time
+inline constexpr Millis kSweepInterval = 1s;           // fewer than a slice are filed this long after the last time
 
 // The largest body frame a broker with this --max-payload takes: a payload and everything else of a single job, or a batch.
 [[nodiscard]] constexpr std::size_t max_message_bytes(std::size_t max_payload) {
