@@ -7,6 +7,7 @@
 #include "client/cli/session.h"
 #include "common/program/exit_code.h"
 #include "common/program/options.h"
+#include "common/program/standard_streams.h"
 
 namespace {
 
@@ -41,6 +42,7 @@ void split_command_line(int argc, const char* const* argv, std::vector<const cha
 }  // namespace
 
 int main(int argc, char** argv) {
+  rota::program::open_standard_streams();
   rota::program::Options options("rota", "Submits jobs to a Rota broker, waits for them and tells about them.");
   Session session(options);
   session.declare_common();
