@@ -1,5 +1,6 @@
 #include "worker/command.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 
@@ -54,7 +55,7 @@ Status prepare_command(const CommandType& type, const Assignment& job, const Com
     run.env.push_back("ROTA_JOB_INDEX=" + std::to_string(item.selector.index));
   }
   if (!at.clients_endpoint.empty()) run.env.push_back("ROTA_BROKER=" + std::string{at.clients_endpoint});
-  run.max_output = type.max_output;
+  run.max_output = std::min(type.max_output, at.max_result);
   run.input = item.payload;
   return {};
 }

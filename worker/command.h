@@ -20,8 +20,9 @@ struct CommandType {
 
 // What a job's command is told about where it runs.
 struct CommandSurroundings {
-  std::string_view worker;            // this worker's name
-  std::string_view clients_endpoint;  // of the job's broker; empty: not known
+  std::string_view worker;                                // this worker's name
+  std::string_view clients_endpoint;                      // of the job's broker; empty: not known
+  std::uint64_t max_result = limits::kDefaultMaxPayload;  // the largest result that broker takes
 };
 
 // A command ready for the spawner. `run` points into itself and into the assignment's batch: do not move it.

@@ -75,6 +75,8 @@ class Core {
   [[nodiscard]] std::size_t started() const { return started_.size(); }
   [[nodiscard]] std::size_t unacknowledged() const { return gathered_.size() + in_flight_count_; }
   [[nodiscard]] std::uint64_t started_through() const { return started_through_; }
+  // The largest result the broker takes, in bytes.
+  [[nodiscard]] std::uint64_t max_result() const { return max_result_; }
   // As WELCOME said it; empty before.
   [[nodiscard]] const std::string& clients_endpoint() const { return clients_endpoint_; }
   // Stops the process if the tables contradict. For tests.

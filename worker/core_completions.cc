@@ -5,6 +5,7 @@
 #include "common/base/check.h"
 #include "worker/core.h"
 #include "worker/core_entry.h"
+#include "worker/spawner/capture.h"
 
 namespace rota::worker {
 namespace {
@@ -24,6 +25,12 @@ bool Core::flush_due(Steady now) const {
 
 wire::CompleteItem Core::completion(Entry& entry, Steady now) const {
   Outcome& outcome = entry.outcome;
+  if (outcome.result.size() > max_result_ && identity_.types[entry.type].killable) {
+    // Output is cut to what the broker takes when it is captured; this broker takes less than it did then, or less than the
+    // line that says what is missing. A command that has done its work does not fail for that.
+    spawner::cut_middle(outcome.result, max_result_);
+    outcome.result.resize(std::min<std::size_t>(outcome.result.size(), max_result_));
+  }
   if (outcome.result.size() > max_result_) {
     outcome = Outcome::rejection("RESULT_TOO_LARGE", "the result has " + std::to_string(outcome.result.size()) +
                                                          " bytes; the broker takes " + std::to_string(max_result_) +

@@ -232,7 +232,7 @@ void Engine::start_command(std::uint32_t link, Handle job, const Assignment& wha
   Core& core = links_[link].core();
   PreparedCommand prepared;
   const std::string clients = links_[link].clients_endpoint();
-  const Status ready = prepare_command(type, what, {core.identity().name, clients}, prepared);
+  const Status ready = prepare_command(type, what, {core.identity().name, clients, core.max_result()}, prepared);
   if (!ready || !runner_) {
     const std::string why = ready ? "rota-spawner is not running" : ready.error().message;
     core.finished(job, Outcome::failure("EXEC_FAILED", why), 0, now);

@@ -12,7 +12,7 @@ namespace rota::worker {
 // How one run of a job ended, as its handler or command says it. The worker cuts what is over a limit of the protocol.
 struct Outcome {
   AttemptEnd end = AttemptEnd::succeeded;
-  std::string result;         // any bytes; over the broker's --max-payload the job fails with RESULT_TOO_LARGE
+  std::string result;         // any bytes; a handler's over the broker's --max-payload fails with RESULT_TOO_LARGE
   std::string error_code;     // "EXIT", "TIMED_OUT", a handler's own; empty when it succeeded
   std::string error_message;  // a sentence for people
   std::string stderr_tail;

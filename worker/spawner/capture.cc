@@ -5,14 +5,12 @@
 namespace rota::spawner {
 namespace {
 
-// Room for the line between head and tail.
-constexpr std::size_t kMarkerRoom = 64;
-
 std::string marker(std::uint64_t missing) { return "\n[... " + std::to_string(missing) + " bytes missing ...]\n"; }
 
 }  // namespace
 
-Capture::Capture(std::size_t most, std::size_t head) : most_(most), head_(std::min(head, most)), next_(head_) {}
+Capture::Capture(std::size_t most, Keep keep)
+    : most_(most), head_(keep == Keep::tail ? 0 : most / 2), keep_(keep), next_(head_) {}
 
 void Capture::append(std::string_view bytes) {
   total_ += bytes.size();
@@ -37,16 +35,19 @@ void Capture::append(std::string_view bytes) {
 std::string Capture::take() {
   if (total_ <= most_) return std::move(kept_);
   std::string tail = kept_.substr(next_) + kept_.substr(head_, next_ - head_);
-  if (head_ == 0) return tail;
-  kept_.resize(head_);
-  if (tail.size() <= kMarkerRoom) return std::move(kept_);
-  tail.erase(0, kMarkerRoom);
-  return std::move(kept_) + marker(total_ - head_ - tail.size()) + tail;
+  if (keep_ == Keep::tail) return tail;
+  // Room for the longest line there can be: how long it is depends on what it leaves to head and tail.
+  const std::size_t line = marker(total_).size();
+  const std::size_t shared = most_ - std::min(line, most_);
+  const std::size_t head = shared / 2;
+  kept_.resize(head);
+  tail.erase(0, tail.size() - (shared - head));
+  return std::move(kept_) + marker(total_ - shared) + tail;
 }
 
 void cut_middle(std::string& bytes, std::size_t most) {
   if (bytes.size() <= most) return;
-  Capture capture{most, most / 2};
+  Capture capture{most, Capture::Keep::head_and_tail};
   capture.append(bytes);
   bytes = capture.take();
 }

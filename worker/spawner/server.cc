@@ -164,9 +164,9 @@ void Server::start(const Run& run) {
   watch(output->read.get(), kStreamTag + run.id * 2);
   watch(error->read.get(), kStreamTag + run.id * 2 + 1);
   by_pid_.emplace(launched.pid, run.id);
-  children_.emplace(run.id,
-                    Child{run.id, launched.pid, std::move(output->read), std::move(error->read),
-                          Capture{run.max_output, run.max_output / 2}, Capture{limits::kMaxStderrTail, 0}, started});
+  children_.emplace(run.id, Child{run.id, launched.pid, std::move(output->read), std::move(error->read),
+                                  Capture{run.max_output, Capture::Keep::head_and_tail},
+                                  Capture{limits::kMaxStderrTail, Capture::Keep::tail}, started});
 }
 
 void Server::read_stream(std::uint64_t stream) {

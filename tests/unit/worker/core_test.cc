@@ -235,6 +235,20 @@ TEST(WorkerCore, AResultOverTheBrokersLimitFailsTheJobByName) {
   EXPECT_EQ(item.report.error_code, "RESULT_TOO_LARGE");
 }
 
+TEST(WorkerCore, ACommandsOutputOverTheBrokersLimitIsCutAndTheJobSucceeds) {
+  CoreDriver driver{2, true};
+  driver.attach();
+  EXPECT_EQ(driver.core->max_result(), 1024U);
+  driver.dispatch(1);
+  driver.finish(0, Outcome::success(std::string(1000, 'h') + std::string(1000, 't')));
+  const auto& item = driver.last<wire::Complete>()->items[0];
+  EXPECT_EQ(item.end, AttemptEnd::succeeded);
+  EXPECT_EQ(item.report.result.size(), 1024U);
+  EXPECT_TRUE(item.report.result.starts_with("hhh"));
+  EXPECT_NE(item.report.result.find("bytes missing"), std::string_view::npos);
+  EXPECT_TRUE(item.report.result.ends_with("ttt"));
+}
+
 TEST(WorkerCore, AReportTheBrokerRefusesIsFoundAndReplaced) {
   CoreDriver driver{2};
   driver.attach();

@@ -22,6 +22,7 @@ namespace rota::worker {
 namespace {
 
 using spawner::Ended;
+using Keep = spawner::Capture::Keep;
 using namespace std::chrono_literals;
 
 struct End {
@@ -274,7 +275,7 @@ TEST_F(Spawner, ManyCommandsAtOnceAllEnd) {
 }
 
 TEST(Capture, KeepsAllThatFits) {
-  spawner::Capture capture{10, 5};
+  spawner::Capture capture{10, Keep::head_and_tail};
   capture.append("01234");
   capture.append("56789");
   EXPECT_EQ(capture.take(), "0123456789");
@@ -284,17 +285,29 @@ TEST(Capture, CutsTheMiddleWhateverThePieces) {
   std::string whole;
   for (int number = 0; number < 400; ++number) whole += std::to_string(number) + ",";
   for (const std::size_t piece : {1, 7, 100, 333, 5000}) {
-    spawner::Capture capture{400, 200};
+    spawner::Capture capture{400, Keep::head_and_tail};
     for (std::size_t at = 0; at < whole.size(); at += piece) capture.append(std::string_view{whole}.substr(at, piece));
     const std::string kept = capture.take();
-    const std::size_t tail = 200 - 64;
-    const std::string missing = "\n[... " + std::to_string(whole.size() - 200 - tail) + " bytes missing ...]\n";
-    EXPECT_EQ(kept, whole.substr(0, 200) + missing + whole.substr(whole.size() - tail)) << piece;
+    // "\n[... 1490 bytes missing ...]\n" takes 30 bytes and leaves 370.
+    const std::string missing = "\n[... " + std::to_string(whole.size() - 370) + " bytes missing ...]\n";
+    EXPECT_EQ(kept, whole.substr(0, 185) + missing + whole.substr(whole.size() - 185)) << piece;
+  }
+}
+
+TEST(Capture, HoweverSmallTheLimitItSaysHowMuchIsMissing) {
+  const std::string whole = std::string(500, 'h') + std::string(500, 't');
+  for (std::size_t most = 0; most <= 200; ++most) {
+    std::string kept = whole;
+    spawner::cut_middle(kept, most);
+    const std::size_t shared = most < 30 ? 0 : most - 30;  // what "\n[... 1000 bytes missing ...]\n" leaves
+    const std::string missing = "\n[... " + std::to_string(1000 - shared) + " bytes missing ...]\n";
+    EXPECT_EQ(kept, std::string(shared / 2, 'h') + missing + std::string(shared - shared / 2, 't')) << most;
+    EXPECT_LE(kept.size(), std::max<std::size_t>(most, 30)) << most;
   }
 }
 
 TEST(Capture, ATailAloneKeepsTheLastBytes) {
-  spawner::Capture capture{4, 0};
+  spawner::Capture capture{4, Keep::tail};
   for (const char c : std::string{"abcdefghij"}) capture.append(std::string{c});
   EXPECT_EQ(capture.take(), "ghij");
 }
@@ -327,6 +340,20 @@ TEST(Command, SelectorsFillTheHoles) {
   batch.specs[0].command.reset();
   PreparedCommand prepared;
   EXPECT_FALSE(prepare_command({}, {&batch, 0}, {"w", ""}, prepared));
+}
+
+TEST(Command, KeepsNoMoreOutputThanTheBrokerTakes) {
+  Batch batch;
+  batch.dispatch.shared.resize(1);
+  batch.dispatch.items.resize(1);
+  batch.specs.resize(1);
+  const auto kept = [&](std::uint64_t max_output, std::uint64_t max_result) {
+    PreparedCommand prepared;
+    EXPECT_TRUE(prepare_command({{"true"}, max_output}, {&batch, 0}, {"w", "", max_result}, prepared));
+    return prepared.run.max_output;
+  };
+  EXPECT_EQ(kept(5000, 2000), 2000U);
+  EXPECT_EQ(kept(1000, 2000), 1000U);
 }
 
 }  // namespace
