@@ -146,6 +146,7 @@ Result<Client::Flushed> Client::flush() {
   return std::exchange(state.flushed, Flushed{});
 }
 
+void Client::drop_unacknowledged() { state_->submitter.abandon(&state_->async_sink); }
 void Client::on_submitted(std::function<void(const SubmitResult&)> sink) { state_->user_submitted = std::move(sink); }
 void Client::on_final(std::function<void(const FinishedJob&)> sink) { state_->user_final = std::move(sink); }
 std::size_t Client::unacknowledged() const { return state_->submitter.unacknowledged(); }

@@ -82,6 +82,9 @@ class Client {
   };
   // Sends what is gathered and waits until every asynchronous submit is answered. Counts since the last flush().
   [[nodiscard]] Result<Flushed> flush();
+  // Gives up the asynchronous submits that are not answered: none is sent again, reported or watched. What was sent may
+  // have been accepted all the same: cancel() tells, by the ids that the caller gave.
+  void drop_unacknowledged();
   // Called for each asynchronous submit, in the order of the answers.
   void on_submitted(std::function<void(const SubmitResult&)> sink);
   [[nodiscard]] std::size_t unacknowledged() const;

@@ -181,6 +181,7 @@ void Submitter::report(const Pending& pending, std::size_t index, const wire::It
       watched_.ask({&result.id, 1}, true, sink);
     } else if (result.code == Code::duplicate && is_final(result.state) && watched_.sink_of(asked) != nullptr) {
       // Its notice may have been lost with an earlier connection.
+      watched_.forget(asked);
       watched_.ask({&result.id, 1}, true, sink);
     }
   }
@@ -250,6 +251,12 @@ void Submitter::add_open_ids(IdSet& into) const {
 }
 
 void Submitter::abandon(const SubmitSink* sink) {
+  if (!items_.empty() && party_.sink == sink) {
+    unacknowledged_ -= items_.size();
+    shared_.clear();
+    items_.clear();
+    bytes_.clear();
+  }
   for (auto at = pending_.begin(); at != pending_.end();) {
     if (at->second.party.sink != sink) {
       ++at;

@@ -42,7 +42,7 @@ class Submitter {
   bool on_message(const wire::Message& message);
   bool on_expired(wire::Request request);
   void add_open_ids(IdSet& into) const;
-  // Drops everything of this sink, unreported.
+  // Drops everything of this sink, gathered or in flight, unreported; nothing of it is sent again.
   void abandon(const SubmitSink* sink);
 
  private:

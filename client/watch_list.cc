@@ -29,7 +29,7 @@ FinishedJob view_of(const wire::NotifyItem& item) {
 }  // namespace
 
 void WatchList::expect(std::span<const JobId> ids, const FinalSink* sink) {
-  for (const JobId& id : ids) watched_.try_emplace(id, Watched{sink, false});
+  for (const JobId& id : ids) watched_.try_emplace(id, Watched{sink, true});
   refresh();
 }
 

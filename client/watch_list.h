@@ -20,7 +20,8 @@ class WatchList {
  public:
   explicit WatchList(Connection& connection) : connection_(connection) {}
 
-  // The broker will tell by itself: these go out in a SUBMIT with `notify`. `sink` must outlive the watch.
+  // The broker will tell by itself, with the result: these go out in a SUBMIT with `notify`. After a new session they are
+  // asked for like the others. `sink` must outlive the watch.
   void expect(std::span<const JobId> ids, const FinalSink* sink);
   // Asks for them with WAIT, now and after every new session. An id that is watched already gets this sink instead.
   void ask(std::span<const JobId> ids, bool with_result, const FinalSink* sink);

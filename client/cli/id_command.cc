@@ -8,6 +8,7 @@
 #include "common/base/clock.h"
 #include "common/base/entropy.h"
 #include "common/base/job_id.h"
+#include "common/program/exit_code.h"
 
 namespace rota::cli {
 
@@ -37,7 +38,7 @@ int IdCommand::run(Session& session) {
       std::printf("%s\n", id.c_str());
     }
   }
-  return std::fflush(stdout) == 0 ? 0 : session.fail({Code::internal, "cannot write to stdout"});
+  return program::kExitOk;
 }
 
 }  // namespace rota::cli

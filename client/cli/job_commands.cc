@@ -8,6 +8,7 @@
 #include "client/cli/job_text.h"
 #include "client/cli/job_waiter.h"
 #include "client/cli/session.h"
+#include "common/base/units.h"
 #include "common/program/exit_code.h"
 
 namespace rota::cli {
@@ -29,8 +30,7 @@ class IdsCommand : public Command {
     if (!ids) return session.usage(ids.error().message);
     prepare(session);
     if (!session.connect()) return session.connect_exit();
-    const int code = run_with(session, *ids);
-    return std::fflush(stdout) == 0 ? code : session.fail({Code::internal, "cannot write to stdout"});
+    return run_with(session, *ids);
   }
 
  protected:
@@ -94,7 +94,7 @@ class WaitCommand : public IdsCommand {
     }
     WaitOptions options;
     options.print_each = true;
-    return JobWaiter(session, std::move(distinct), options).run();
+    return JobWaiter(session, options).run(std::move(distinct));
   }
 };
 
@@ -114,10 +114,15 @@ class ResultCommand : public IdsCommand {
                                                             std::string(job_state_name(job.state))});
       return code;
     }
+    if (job.result.size() < job.result_size && session.output() != Output::quiet) {
+      session.fail({Code::gone, "the result of job " + to_string(job.id) + ", " + format_size(job.result_size) +
+                                    ", is not kept any longer; 'rota status' tells the other facts"});
+      return program::kExitInternal;
+    }
     if (session.output() == Output::json) {
       std::printf("%s\n", job_json(job, true).c_str());
     } else if (session.output() == Output::text) {
-      std::fwrite(job.result.data(), 1, job.result.size(), stdout);
+      session.write_out(job.result);
     }
     if (job.state == JobState::succeeded) return 0;
     std::string text = "job " + to_string(job.id) + " " + std::string(job_state_name(job.state));

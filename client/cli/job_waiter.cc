@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "client/cli/job_json.h"
+#include "common/base/units.h"
 #include "common/program/exit_code.h"
 
 namespace rota::cli {
@@ -37,23 +38,46 @@ client::Job copy_of(const client::FinishedJob& job) {
 
 }  // namespace
 
-JobWaiter::JobWaiter(Session& session, std::vector<JobId> ids, const WaitOptions& options)
-    : session_(session),
-      ids_(std::move(ids)),
-      options_(options),
-      display_(ids_.size(), options.show_progress && ids_.size() > 1 && session.output() == Output::text) {}
+void JobWaiter::listen() {
+  listening_ = true;
+  session_.client().on_final([this](const client::FinishedJob& job) { on_final(job); });
+}
 
-int JobWaiter::run() {
+int JobWaiter::run(std::vector<JobId> ids) {
   const std::int64_t start = monotonic_us();
   next_explanation_us_ = start + kExplainAfterUs;
-  session_.client().on_final([this](const client::FinishedJob& job) { on_final(job); });
-  const bool wants_result = options_.write_through && ids_.size() == 1;
-  if (const Status watched = session_.client().watch(ids_, wants_result); !watched) return session_.fail(watched.error());
+  ids_ = std::move(ids);
+  display_.emplace(ids_.size(), options_.show_progress && ids_.size() > 1 && session_.output() == Output::text);
+  if (listening_) {
+    count_early();
+  } else {
+    listen();
+    const Status watched = session_.client().watch(ids_, options_.write_through);
+    if (!watched) return session_.fail(watched.error());
+  }
   if (const auto left = run_until_final(start)) {
-    display_.clear();
+    display_->clear();
     return *left;
   }
   return finish();
+}
+
+// Only of those that are waited for: an end can be told of a job whose acceptance never was.
+void JobWaiter::count_early() {
+  const std::unordered_set<JobId> wanted(ids_.begin(), ids_.end());
+  for (const Ended& job : ended_) {
+    if (wanted.contains(job.id)) count(job);
+  }
+}
+
+void JobWaiter::count(const Ended& job) {
+  ++done_;
+  if (job.succeeded) ++succeeded_;
+  if (!job.known) ++unknown_;
+}
+
+void JobWaiter::clear_display() {
+  if (display_) display_->clear();
 }
 
 std::optional<int> JobWaiter::run_until_final(std::int64_t start_us) {
@@ -61,7 +85,7 @@ std::optional<int> JobWaiter::run_until_final(std::int64_t start_us) {
   while (done_ < ids_.size()) {
     const Millis spent{(monotonic_us() - start_us) / 1000};
     if (limit.count() >= 0 && spent >= limit) {
-      display_.clear();
+      display_->clear();
       session_.fail({Code::timed_out, std::to_string(ids_.size() - done_) + " of " + std::to_string(ids_.size()) +
                                           " jobs are not final; they go on"});
       return program::kExitTimedOut;
@@ -73,28 +97,26 @@ std::optional<int> JobWaiter::run_until_final(std::int64_t start_us) {
       continue;
     }
     if (!handled) return session_.fail_request(handled.error());
-    display_.update(done_, done_ - succeeded_);
+    display_->update(done_, done_ - succeeded_);
     if (done_ == 0 && !running_seen_ && monotonic_us() >= next_explanation_us_) explain_waiting();
   }
   return std::nullopt;
 }
 
 void JobWaiter::on_final(const client::FinishedJob& job) {
-  ++done_;
-  if (job.succeeded()) ++succeeded_;
-  if (options_.cancel_on_signal) finished_.push_back(job.id);
-  if (ids_.size() == 1) single_ = copy_of(job);
+  const Ended ended{job.id, job.code == Code::ok, job.succeeded()};
+  if (!display_ || options_.cancel_on_signal) ended_.push_back(ended);
+  if (display_) count(ended);  // those before are counted by run()
+  if (options_.write_through) single_ = copy_of(job);
   if (job.code != Code::ok) {
-    ++unknown_;
-    display_.clear();
+    clear_display();
     session_.fail({job.code, "job " + to_string(job.id) + " cannot be waited for: " + std::string(job.message)});
     return;
   }
-  const bool written_through = options_.write_through && ids_.size() == 1;
   if (session_.output() == Output::json) {
     std::printf("%s\n", finished_json(job).c_str());
-  } else if (session_.output() == Output::text && options_.print_each && !written_through) {
-    display_.clear();
+  } else if (session_.output() == Output::text && options_.print_each) {
+    clear_display();
     std::printf("%s %s\n", to_string(job.id).c_str(), std::string(job_state_name(job.state)).c_str());
   }
 }
@@ -110,12 +132,13 @@ void JobWaiter::explain_waiting() {
   if (job.state == JobState::running) running_seen_ = true;
   if (job.waiting_for.empty() || job.waiting_for == explanation_) return;
   explanation_ = job.waiting_for;
-  display_.clear();
+  display_->clear();
   session_.notice("waiting: " + explanation_);
 }
 
 std::vector<JobId> JobWaiter::unfinished() const {
-  const std::unordered_set<JobId> done(finished_.begin(), finished_.end());
+  std::unordered_set<JobId> done;
+  for (const Ended& job : ended_) done.insert(job.id);
   std::vector<JobId> rest;
   for (const JobId& id : ids_) {
     if (!done.contains(id)) rest.push_back(id);
@@ -128,7 +151,7 @@ std::optional<int> JobWaiter::on_interrupted() {
   if (cancelling_ || !options_.cancel_on_signal) return kExitInterrupted;
   cancelling_ = true;
   const std::vector<JobId> rest = unfinished();
-  display_.clear();
+  display_->clear();
   session_.notice("cancelling " + std::to_string(rest.size()) + (rest.size() == 1 ? " job" : " jobs") +
                   "; interrupt again to leave at once");
   const Result<std::vector<client::ItemOutcome>> outcomes = session_.client().cancel(rest);
@@ -138,23 +161,37 @@ std::optional<int> JobWaiter::on_interrupted() {
 }
 
 int JobWaiter::finish() {
-  if (options_.write_through && ids_.size() == 1 && single_ && single_->code == Code::ok) return write_single_through();
-  display_.finish(done_, done_ - succeeded_);
-  std::fflush(stdout);
+  if (options_.write_through && single_ && single_->code == Code::ok) return write_single_through();
+  display_->finish(done_, done_ - succeeded_);
+  session_.flush_out();
   if (unknown_ > 0) return program::kExitNotFound;
   return succeeded_ == done_ ? program::kExitOk : program::kExitJobFailed;
 }
 
+std::optional<int> JobWaiter::fetch_result(client::Job& job) {
+  if (job.result.size() >= job.result_size) return std::nullopt;
+  Result<std::vector<client::Job>> whole = session_.client().get(ids_, true);
+  if (!whole) return session_.fail_request(whole.error());
+  client::Job& found = whole->front();
+  if (found.code == Code::ok && found.result.size() >= job.result_size) {
+    job.result = std::move(found.result);
+    return std::nullopt;
+  }
+  session_.fail({Code::gone, "job " + to_string(job.id) + " " + std::string(job_state_name(job.state)) +
+                                 ", but its result of " + format_size(job.result_size) + " is gone: only results up to " +
+                                 format_size(limits::kMaxInlineResult) +
+                                 " come with the notice of the end, and the broker keeps this one no longer; submit with "
+                                 "a longer --keep (0 keeps nothing)"});
+  return program::kExitInternal;
+}
+
 int JobWaiter::write_single_through() {
   client::Job& job = *single_;
-  if (job.result.size() < job.result_size) {
-    const Result<std::vector<client::Job>> whole = session_.client().get(ids_, true);
-    if (!whole) return session_.fail_request(whole.error());
-    job.result = whole->front().result;
-  }
   if (session_.output() == Output::text) {
-    std::fwrite(job.result.data(), 1, job.result.size(), stdout);
-    std::fflush(stdout);
+    const std::optional<int> missing = fetch_result(job);
+    if (missing && (*missing != program::kExitInternal || job.state == JobState::succeeded)) return *missing;
+    session_.write_out(job.result);
+    session_.flush_out();
     std::fwrite(job.stderr_tail.data(), 1, job.stderr_tail.size(), stderr);
   }
   if (job.state == JobState::succeeded) return program::kExitOk;

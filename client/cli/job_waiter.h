@@ -21,13 +21,23 @@ struct WaitOptions {
 // Waits until jobs are final, showing what happens.
 class JobWaiter {
  public:
-  // `ids` without repetitions.
-  JobWaiter(Session& session, std::vector<JobId> ids, const WaitOptions& options);
-  // The exit code of the contract.
-  [[nodiscard]] int run();
+  JobWaiter(Session& session, const WaitOptions& options) : session_(session), options_(options) {}
+  // Takes notices from now on: for jobs that are submitted with `notify` and may end before all are submitted.
+  void listen();
+  // `ids` without repetitions. Without listen() before, it asks the broker about them. The exit code of the contract.
+  [[nodiscard]] int run(std::vector<JobId> ids);
 
  private:
+  // How a job ended that was told of before run(), or whose end is remembered to cancel the rest.
+  struct Ended {
+    JobId id;
+    bool known = false;
+    bool succeeded = false;
+  };
   void on_final(const client::FinishedJob& job);
+  void count(const Ended& job);
+  void count_early();
+  void clear_display();
   void explain_waiting();
   // Nothing: go on waiting.
   [[nodiscard]] std::optional<int> on_interrupted();
@@ -35,12 +45,15 @@ class JobWaiter {
   [[nodiscard]] std::vector<JobId> unfinished() const;
   int finish();
   int write_single_through();
+  // Nothing: the job's result is there, whole.
+  [[nodiscard]] std::optional<int> fetch_result(client::Job& job);
 
   Session& session_;
   std::vector<JobId> ids_;
   WaitOptions options_;
-  WaitDisplay display_;
-  std::vector<JobId> finished_;  // only while it is needed: for cancelling the rest
+  std::optional<WaitDisplay> display_;  // of run()
+  std::vector<Ended> ended_;            // only while it is needed: before run(), and for cancelling the rest
+  bool listening_ = false;
   std::uint64_t done_ = 0, succeeded_ = 0, unknown_ = 0;
   std::optional<client::Job> single_;  // the end of a single job
   bool cancelling_ = false;

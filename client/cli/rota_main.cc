@@ -39,12 +39,8 @@ void split_command_line(int argc, const char* const* argv, std::vector<const cha
   }
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  rota::program::open_standard_streams();
-  rota::program::Options options("rota", "Submits jobs to a Rota broker, waits for them and tells about them.");
-  Session session(options);
+// The exit code, apart from whether all could be written to stdout.
+int run(int argc, char** argv, rota::program::Options& options, Session& session) {
   session.declare_common();
   std::vector<std::unique_ptr<Command>> commands = rota::cli::all_commands();
   std::vector<CLI::App*> scopes;
@@ -62,4 +58,13 @@ int main(int argc, char** argv) {
     return commands[i]->run(session);
   }
   return session.usage("give a command; see rota --help");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  rota::program::open_standard_streams();
+  rota::program::Options options("rota", "Submits jobs to a Rota broker, waits for them and tells about them.");
+  Session session(options);
+  return session.finish(run(argc, argv, options, session));
 }

@@ -3,8 +3,10 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 
 #include "client/cli/job_json.h"
 #include "client/cli/option_takers.h"
@@ -104,7 +106,7 @@ void Session::release_signals() {
 }
 
 int Session::fail(const Error& error) const {
-  std::fflush(stdout);
+  flush_out();
   if (output() == Output::json) {
     std::fprintf(stderr, "%s\n", error_json(error).c_str());
   } else {
@@ -118,9 +120,27 @@ int Session::fail_request(const Error& error) const {
   return error.code == Code::timed_out ? program::kExitUnreachable : code;
 }
 
+void Session::write_out(std::string_view bytes) const {
+  if (std::fwrite(bytes.data(), 1, bytes.size(), stdout) != bytes.size() && write_errno_ == 0) write_errno_ = errno;
+}
+
+// The reason is known only now: the stream remembers that it failed, not why.
+void Session::flush_out() const {
+  if (std::fflush(stdout) != 0 && write_errno_ == 0) write_errno_ = errno;
+}
+
+int Session::finish(int code) const {
+  flush_out();
+  if (std::ferror(stdout) == 0 && write_errno_ == 0) return code;
+  std::string text = "cannot write to stdout";
+  if (write_errno_ != 0) text += std::string(": ") + std::strerror(write_errno_);
+  fail({Code::internal, std::move(text)});
+  return program::kExitInternal;
+}
+
 void Session::notice(std::string_view message) const {
   if (output() == Output::quiet) return;
-  std::fflush(stdout);
+  flush_out();
   std::fprintf(stderr, "rota: %s\n", one_line(message).c_str());
 }
 

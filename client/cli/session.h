@@ -53,6 +53,11 @@ class Session {
   int fail(const Error& error) const;
   int fail_request(const Error& error) const;  // a request that got no answer counts as an unreachable broker
   [[nodiscard]] int usage(std::string_view message) const { return options_.usage_error(message); }
+  // Bytes to stdout, and what is buffered for it; finish() tells if they could not be written.
+  void write_out(std::string_view bytes) const;
+  void flush_out() const;
+  // The last word of the program: `code`, unless something could not be written to stdout.
+  [[nodiscard]] int finish(int code) const;
   // A line on stderr that is no error.
   void notice(std::string_view message) const;
 
@@ -65,6 +70,7 @@ class Session {
   std::optional<client::Client> client_;
   int connect_exit_ = 0;
   int signal_fd_ = -1;
+  mutable int write_errno_ = 0;  // why stdout could not be written
 };
 
 }  // namespace rota::cli

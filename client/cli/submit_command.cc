@@ -5,7 +5,6 @@
 #include <unordered_set>
 
 #include "client/cli/job_json.h"
-#include "client/cli/job_waiter.h"
 #include "client/cli/session.h"
 #include "common/program/exit_code.h"
 
@@ -43,12 +42,20 @@ int SubmitCommand::run(Session& session) {
   if (!session.connect()) return session.connect_exit();
   session.client().on_submitted([this, &session](const client::SubmitResult& result) { on_submitted(session, result); });
 
+  if (wait_) {
+    // Jobs can end before all are submitted, so their ends are listened for from the first one on.
+    WaitOptions options;
+    options.write_through = single_;
+    options.cancel_on_signal = true;
+    waiter_.emplace(session, options).listen();
+  }
+
   const std::optional<Error> broken = submit_all(session, *job, **source);
-  std::fflush(stdout);
-  const bool interrupted = broken && broken->code == Code::cancelled && session.take_signal();
-  if (broken && !interrupted) exit_ = session.fail_request(*broken);
-  if (!wait_ || accepted_.empty()) return interrupted ? program::kExitJobFailed : exit_;
-  const int waited = wait_for_all(session, interrupted);
+  session.flush_out();
+  if (broken && broken->code == Code::cancelled && session.take_signal()) return cancel_all(session);
+  if (broken) exit_ = session.fail_request(*broken);
+  if (!wait_ || accepted_.empty()) return exit_;
+  const int waited = wait_for_all();
   return exit_ != 0 ? exit_ : waited;
 }
 
@@ -58,8 +65,8 @@ std::optional<Error> SubmitCommand::submit_all(Session& session, const SubmitOpt
     client::JobItem item;
     const Result<JobSource::Next> next = source.next(item);
     if (!next) {
-      const Result<client::Client::Flushed> flushed = client.flush();
-      return next.error();
+      exit_ = session.fail(next.error());
+      break;
     }
     if (*next == JobSource::Next::end) break;
     if (*next == JobSource::Next::not_yet) {
@@ -67,9 +74,22 @@ std::optional<Error> SubmitCommand::submit_all(Session& session, const SubmitOpt
       if (!handled) return handled.error();
       continue;
     }
-    answers_.emplace_back();
-    const Result<client::Ticket> ticket = client.submit_async(job.shared, item);
-    if (!ticket) return ticket.error();
+    if (wait_) {
+      if (!item.id) item.id = client.make_id(job.shared.queue);
+      // A broker tells one client of so many ends at a time.
+      while (client.watching() + 2 * limits::kClientBatch > limits::kMaxWaits) {
+        const Result<std::size_t> handled = client.poll(kInputPause);
+        if (!handled) return handled.error();
+      }
+    }
+    answers_.emplace_back().id = item.id.value_or(JobId{});
+    const Result<client::Ticket> ticket = client.submit_async(job.shared, item, wait_);
+    if (!ticket && ticket.error().code == Code::cancelled) return ticket.error();
+    if (!ticket) {
+      answers_.pop_back();
+      exit_ = session.fail(ticket.error());
+      break;
+    }
   }
   const Result<client::Client::Flushed> flushed = client.flush();
   if (!flushed) return flushed.error();
@@ -113,20 +133,25 @@ void SubmitCommand::print(Session& session, const client::SubmitResult& result) 
   }
 }
 
-int SubmitCommand::wait_for_all(Session& session, bool interrupted) {
+// What is not acknowledged may have been accepted, so it is cancelled too.
+int SubmitCommand::cancel_all(Session& session) {
+  session.client().drop_unacknowledged();
+  std::vector<JobId> ids = std::move(accepted_);
+  for (const Answer& answer : answers_) {
+    if (!answer.answered) ids.push_back(answer.id);
+    if (answer.answered && answer.result.accepted()) ids.push_back(answer.result.id);
+  }
+  session.notice("cancelling " + std::to_string(ids.size()) + (ids.size() == 1 ? " submitted job" : " submitted jobs"));
+  const Result<std::vector<client::ItemOutcome>> outcomes = session.client().cancel(ids);
+  if (!outcomes) return session.fail_request(outcomes.error());
+  return program::kExitJobFailed;
+}
+
+int SubmitCommand::wait_for_all() {
   // A key may have led several submits to one job.
   std::unordered_set<JobId> seen;
   std::erase_if(accepted_, [&seen](const JobId& id) { return !seen.insert(id).second; });
-  if (interrupted) {
-    session.notice("cancelling " + std::to_string(accepted_.size()) + " submitted jobs");
-    const Result<std::vector<client::ItemOutcome>> outcomes = session.client().cancel(accepted_);
-    if (!outcomes) return session.fail_request(outcomes.error());
-    return program::kExitJobFailed;
-  }
-  WaitOptions options;
-  options.write_through = single_;
-  options.cancel_on_signal = true;
-  return JobWaiter(session, accepted_, options).run();
+  return waiter_->run(std::move(accepted_));
 }
 
 }  // namespace rota::cli

@@ -7,6 +7,7 @@
 
 #include "client/cli/command.h"
 #include "client/cli/job_source.h"
+#include "client/cli/job_waiter.h"
 #include "client/cli/submit_options.h"
 #include "client/job_request.h"
 
@@ -25,17 +26,21 @@ class SubmitCommand : public Command {
   void on_submitted(Session& session, const client::SubmitResult& result);
   void print_answered(Session& session);
   void print(Session& session, const client::SubmitResult& result);
-  [[nodiscard]] int wait_for_all(Session& session, bool interrupted);
+  [[nodiscard]] int wait_for_all();
 
   // An answer that waits for those before it, so that ids come out in the order of the jobs.
   struct Answer {
+    JobId id;
     bool answered = false;
     client::SubmitResult result;  // without its message
   };
+  [[nodiscard]] int cancel_all(Session& session);
+
   SubmitOptionSet set_;
   std::deque<Answer> answers_;
   client::Ticket next_printed_ = 0;
   std::vector<JobId> accepted_;
+  std::optional<JobWaiter> waiter_;  // with --wait
   bool single_ = true;
   bool wait_ = false;
   bool stop_ = false;  // the broker cannot be reached or takes nothing for now: more would only fail too

@@ -1,8 +1,13 @@
 """The programs' contract: commands, output, exit codes (README, "Exit codes")."""
 
+import fcntl
 import json
+import os
 import re
 import signal
+import struct
+import subprocess
+import termios
 
 import rota_harness
 from rota_harness import BIN, RotaTest, eventually
@@ -205,6 +210,75 @@ class Submit(RotaTest):
     def test_wait_says_why_nothing_runs_and_gives_up_at_its_timeout(self):
         outcome = self.rota(self.b, "--timeout", "4s", "submit", "--wait", "--", "true", code=124)
         self.assertIn("no connected worker serves exec on default", outcome.err)
+
+    def test_wait_gets_the_end_of_jobs_that_are_not_kept(self):
+        self.worker(self.b)
+        for number in range(10):
+            outcome = self.rota(self.b, "submit", "--wait", "--keep", "0", "--", "echo", str(number))
+            self.assertEqual(f"{number}\n", outcome.out)
+        self.rota(self.b, "submit", "--wait", "--keep", "0", "--array", "1-600", "--", "true")
+        outcome = self.rota(self.b, "submit", "--wait", "--keep", "0", "--each-line", "-", "--", "test", "x", "=", "{}",
+                            stdin="x\ny\n" * 300, code=1)
+        self.assertIn("300 succeeded, 300 did not", outcome.err)
+
+    def test_large_output_that_is_not_kept_is_said_to_be_gone(self):
+        self.worker(self.b)
+        outcome = self.rota(self.b, "submit", "--wait", "--keep", "0", "--", "seq", "100000", code=70)
+        self.assertEqual("", outcome.out)
+        self.assert_sentence(outcome, "gone", "--keep", "64")
+        outcome = self.rota(self.b, "submit", "--wait", "--keep", "0", "--", "sh", "-c", "seq 100000; exit 7", code=7)
+        self.assert_sentence(outcome, "gone", "--keep")
+        outcome = self.rota(self.b, "submit", "--wait", "--", "seq", "100000")
+        self.assertEqual(100000, len(outcome.lines))
+
+    def test_output_that_cannot_be_written_is_an_error(self):
+        self.worker(self.b)
+        job = self.submit(self.b, "--", "seq", "100000")
+        self.rota(self.b, "wait", job)
+        for words in (["result", job], ["status", job], ["wait", job], ["queues"], ["id"], ["submit", "--", "true"],
+                      ["submit", "--wait", "--", "echo", "x"], ["submit", "--wait", "--", "seq", "100000"], ["--help"]):
+            with open("/dev/full", "wb") as full:
+                process = subprocess.run([BIN / "rota", "--broker", self.b.clients, *words], stdin=subprocess.DEVNULL,
+                                         stdout=full, stderr=subprocess.PIPE, timeout=60, env=self.environment, text=True)
+            self.assertEqual((70, "rota: cannot write to stdout: No space left on device\n"),
+                             (process.returncode, process.stderr), words)
+
+    def test_submit_that_waits_survives_a_broker_restart(self):
+        self.worker(self.b)
+        go = self.directory / "go"
+        waiting = self.start_rota(self.b, "submit", "--wait", "--", "sh", "-c",
+                                  f"while ! test -e {go}; do sleep 0.05; done; echo out; exit 7")
+        eventually(lambda: self.queue(self.b)["running"] == 1, 20, "the job runs")
+        self.b.kill()
+        self.b = self.restart(self.b)
+        go.touch()
+        self.assertEqual(7, waiting.wait(60), waiting.log_text())
+        self.assertEqual(["out"], [line.rstrip("\n") for line in waiting.lines])
+
+    def test_interrupt_cancels_what_is_not_acknowledged_too(self):
+        process = subprocess.Popen([BIN / "rota", "--broker", self.b.clients, "submit", "--wait", "--each-line", "-", "--",
+                                    "true"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                   env=self.environment)
+        self.addCleanup(process.kill)
+        process.stdin.write(b"acknowledged\n")
+        process.stdin.flush()
+        eventually(lambda: self.queue(self.b)["ready"] == 1, 20, "the first job is accepted")
+        os.kill(self.b.pid, signal.SIGSTOP)
+        process.stdin.write(b"not acknowledged\n" * 600)  # more than one message takes
+        process.stdin.flush()
+
+        def taken():
+            return struct.unpack("i", fcntl.ioctl(process.stdin, termios.FIONREAD, b"\0" * 4)) == (0,)
+        eventually(taken, 20, "the lines are read")
+        process.send_signal(signal.SIGINT)
+        self.assertIn(b"cancelling 601 submitted jobs", process.stderr.readline())
+        os.kill(self.b.pid, signal.SIGCONT)
+        self.assertEqual(1, process.wait(30), process.stderr.read())
+        process.stdin.close()
+        process.stderr.close()
+        row = self.queue(self.b)
+        self.assertEqual((0, 0), (row["ready"], row["running"]))
+        self.assertGreater(row["cancelled"], 500)
 
     def test_named_commands_serve_their_type_only(self):
         self.worker(self.b, "--command", "greet=echo hello", exec=False)

@@ -112,6 +112,28 @@ TEST_F(ClientTest, RefusedForNowIsSubmittedAgain) {
   EXPECT_EQ(broker.jobs(), 1U);
 }
 
+TEST_F(ClientTest, DroppedSubmitsAreNeitherSentAgainNorReported) {
+  Client client = connect();
+  broker.lose_answers = 1;
+  int reported = 0;
+  client.on_submitted([&](const SubmitResult&) { ++reported; });
+  JobRequest sent = noop_job();
+  sent.id = client.make_id("default");
+  ASSERT_TRUE(client.submit_async(sent, true).ok());
+  ASSERT_TRUE(client.poll(0ms).ok());
+  broker.await_submits(1);
+  ASSERT_TRUE(client.submit_async(noop_job(), true).ok());  // gathered only
+  client.drop_unacknowledged();
+  EXPECT_EQ(client.unacknowledged(), 0U);
+  EXPECT_EQ(client.watching(), 0U);
+  const Result<std::vector<ItemOutcome>> cancelled = client.cancel({{*sent.id}});
+  ASSERT_TRUE(cancelled.ok()) << cancelled.error().message;
+  EXPECT_EQ(cancelled->front().code, Code::ok);
+  EXPECT_TRUE(client.flush().ok());
+  EXPECT_EQ(reported, 0);
+  EXPECT_EQ(broker.submits(), 1);
+}
+
 TEST_F(ClientTest, OnlyTheRefusedItemsOfABatchAreSubmittedAgain) {
   Client client = connect();
   broker.refuse_items = 3;
