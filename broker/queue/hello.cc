@@ -56,9 +56,9 @@ void Core::apply(const WorkerHello& command, Now now, Effects& out) {
     for (const TokenOf& token : tokens) {
       const Code code = s.reattach(*session, token, finished, found, now, out);
       out.codes.push_back(code);
-      // A completion that comes too late is one, whether it comes by itself or is named in a HELLO first.
-      if (finished && code == Code::stale) ++s.counters.stale;
-      if (finished && code == Code::gone) ++s.counters.gone;
+      // A run or completion that comes too late is one, whether it comes by itself or is named in a HELLO first.
+      if (code == Code::stale) ++s.counters.stale;
+      if (code == Code::gone) ++s.counters.gone;
     }
     return Range{first, static_cast<std::uint32_t>(tokens.size())};
   };

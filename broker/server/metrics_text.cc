@@ -87,7 +87,7 @@ void add_core(Families& families, const MetricsSnapshot& snapshot) {
   families.counter("rota_completions_total", "Completions accepted", core.completed);
   families.counter("rota_retries_total", "Failed attempts that are run again", core.retried);
   families.counter("rota_losses_total", "Runs whose worker was lost", core.lost);
-  families.counter("rota_stale_tokens_total", "Completions refused as stale", core.stale);
+  families.counter("rota_stale_tokens_total", "Completions, and runs named in a HELLO, refused as stale", core.stale);
   families.counter("rota_gone_tokens_total", "Completions of jobs not known any more", core.gone);
   families.counter("rota_released_total", "Jobs given back unstarted", core.released);
   families.counter("rota_reclaimed_total", "Jobs asked back", core.reclaimed);

@@ -8,7 +8,7 @@ from rota_harness import QUICK_LEASE, RotaTest, eventually
 # On the worker `sleepy` the job holds until the file `release` exists; elsewhere it ends at once.
 SCRIPT = 'echo $ROTA_JOB_WORKER >> runs/$ROTA_JOB_ID; ' \
          'if [ $ROTA_JOB_WORKER = sleepy ] && [ -e hold ]; then until [ -e release ]; do sleep 0.05; done; fi; ' \
-         'echo $ROTA_JOB_WORKER'
+         'echo $ROTA_JOB_WORKER; echo $ROTA_JOB_WORKER >> ends/$ROTA_JOB_ID'
 
 
 class StoppedWorker(RotaTest):
@@ -16,6 +16,8 @@ class StoppedWorker(RotaTest):
         broker = self.broker(*QUICK_LEASE)
         runs = self.directory / "runs"
         runs.mkdir()
+        ends = self.directory / "ends"
+        ends.mkdir()
         sleepy = self.worker(broker, name="sleepy", slots=2)
         self.rota(broker, "submit", "--wait", "--array", "1-200", "--", "sh", "-c", SCRIPT)
         (self.directory / "hold").touch()
@@ -36,6 +38,8 @@ class StoppedWorker(RotaTest):
 
         before = broker.metric("rota_stale_tokens_total")
         (self.directory / "release").touch()
+        # Its commands end while it is stopped: what it has to say when it wakes comes too late.
+        eventually(lambda: all("sleepy" in (ends / job).read_text().split() for job in started), 20, "the two runs end")
         sleepy.process.send_signal(signal.SIGCONT)
         eventually(lambda: broker.metric("rota_stale_tokens_total") >= before + 2, 30,
                    lambda: f"its two late completions are refused as stale: {broker.metric('rota_stale_tokens_total')}")
