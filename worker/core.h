@@ -27,7 +27,8 @@ struct Slots {
 };
 
 // A worker's side of one session with one broker: leases, credit, what is held, started and not yet acknowledged
-// (docs/worker.md). Pure: no socket, thread or clock. One thread. Inputs append to one Actions; call turn() after them.
+// (docs/architecture.md). Pure: no socket, thread or clock. One thread. Inputs append to one Actions; call turn() after
+// them.
 class Core {
  public:
   // `slots` outlives the core.
