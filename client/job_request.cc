@@ -33,7 +33,11 @@ Status check_options(const JobOptions& options) {
   }
   if (options.losses > limits::kMaxLosses)
     return bad("a job has at most " + std::to_string(limits::kMaxLosses) + " losses");
-  if (options.backoff_factor_milli < 1000) return bad("a job's backoff factor must be at least 1");
+  if (options.backoff_factor_milli < limits::kMinBackoffFactorMilli ||
+      options.backoff_factor_milli > limits::kMaxBackoffFactorMilli) {
+    return bad("a job's backoff factor must be from " + std::to_string(limits::kMinBackoffFactorMilli / 1000) + " to " +
+               std::to_string(limits::kMaxBackoffFactorMilli / 1000));
+  }
   if (options.durability == Durability::written) return bad("durability 'written' is reserved: give fsync or memory");
   return {};
 }

@@ -82,6 +82,9 @@ class LineJobs : public JobSource {
   Result<Next> give(client::JobItem& item, std::string_view line, std::size_t consumed) {
     if (line.size() > limits::kMaxLine) return too_long();
     ++number_;
+    if (line.find('\0') != std::string_view::npos) {
+      return Error{Code::bad_message, "line " + std::to_string(number_) + " holds a NUL character, which no job can take"};
+    }
     begin_ += consumed;
     searched_ = 0;
     item.line = line;

@@ -40,6 +40,20 @@ std::string value_text(const client::AdminValue& value) {
   return buffer.data();
 }
 
+// Every column that some row has; one that only later rows have stands behind the one it follows there.
+std::vector<std::string> columns_of(const std::vector<client::AdminRow>& rows) {
+  std::vector<std::string> columns;
+  for (const client::AdminRow& row : rows) {
+    auto next = columns.begin();
+    for (const auto& [name, value] : row) {
+      auto at = std::find(columns.begin(), columns.end(), name);
+      if (at == columns.end()) at = columns.insert(next, name);
+      next = at + 1;
+    }
+  }
+  return columns;
+}
+
 std::string state_text(const client::Job& job) {
   std::string text(job_state_name(job.state));
   if (job.cancel_requested && !is_final(job.state)) text += " (asked to stop)";
@@ -111,15 +125,17 @@ std::string row_table(const std::vector<client::AdminRow>& rows, bool as_table) 
     }
     return aligned(out);
   }
-  Row& head = out.emplace_back();
-  for (const auto& [name, value] : rows.front()) {
-    std::string title = name;
+  const std::vector<std::string> columns = columns_of(rows);
+  Row& head = out.emplace_back(columns);
+  for (std::string& title : head) {
     std::transform(title.begin(), title.end(), title.begin(), [](unsigned char c) { return std::toupper(c); });
-    head.push_back(std::move(title));
   }
   for (const client::AdminRow& row : rows) {
-    Row& line = out.emplace_back();
-    for (const auto& [name, value] : row) line.push_back(value_text(value));
+    Row& line = out.emplace_back(columns.size(), "-");
+    for (const auto& [name, value] : row) {
+      const auto column = std::find(columns.begin(), columns.end(), name);
+      line[static_cast<std::size_t>(column - columns.begin())] = value_text(value);
+    }
   }
   return aligned(out);
 }

@@ -23,10 +23,15 @@ std::optional<std::int64_t> take_index(std::string_view& text) {
   return value;
 }
 
+constexpr std::uint32_t kMinFactor = limits::kMinBackoffFactorMilli / 1000;
+constexpr std::uint32_t kMaxFactor = limits::kMaxBackoffFactorMilli / 1000;
+
 std::optional<std::uint32_t> parse_factor(std::string_view text) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || !(value >= 1.0 && value <= 1000.0)) return std::nullopt;
+  if (error != std::errc{} || end != text.data() + text.size() || !(value >= kMinFactor && value <= kMaxFactor)) {
+    return std::nullopt;
+  }
   return static_cast<std::uint32_t>(std::lround(value * 1000));
 }
 
@@ -72,7 +77,8 @@ program::Options::Taker name_value(std::vector<client::StringPair>& target) {
 
 program::Options::Taker backoff(client::JobOptions& target) {
   return [&target](std::string_view text) -> Status {
-    const Error rule = give("DUR, DUR,FACTOR or DUR,FACTOR,MAX with a factor from 1 to 1000, such as 1s,2,10m");
+    const Error rule = give("DUR, DUR,FACTOR or DUR,FACTOR,MAX with a factor from " + std::to_string(kMinFactor) + " to " +
+                            std::to_string(kMaxFactor) + ", such as 1s,2,10m");
     std::vector<std::string_view> parts;
     for (std::size_t comma = text.find(','); comma != std::string_view::npos; comma = text.find(',')) {
       parts.push_back(text.substr(0, comma));

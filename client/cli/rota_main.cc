@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "client/cli/command.h"
+#include "client/cli/output_choice.h"
 #include "client/cli/session.h"
 #include "common/program/exit_code.h"
 #include "common/program/options.h"
@@ -49,6 +50,7 @@ int run(int argc, char** argv, rota::program::Options& options, Session& session
 
   std::vector<const char*> own;
   split_command_line(argc, argv, own, session);
+  session.expect_output(rota::cli::output_chosen(own));
   if (const auto exit = options.parse(static_cast<int>(own.size()), own.data())) return *exit;
   for (std::size_t i = 0; i < commands.size(); ++i) {
     if (!scopes[i]->parsed()) continue;

@@ -41,6 +41,7 @@ Session::~Session() {
 }
 
 void Session::declare_common() {
+  options_.print_usage_errors_with([this](std::string_view message) { fail({Code::bad_message, std::string(message)}); });
   options_.add({.scope = nullptr,
                 .name = "broker",
                 .placeholder = "ENDPOINT",

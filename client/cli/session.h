@@ -5,13 +5,12 @@
 #include <string_view>
 #include <vector>
 
+#include "client/cli/output_choice.h"
 #include "client/client.h"
 #include "common/base/result.h"
 #include "common/program/options.h"
 
 namespace rota::cli {
-
-enum class Output : std::uint8_t { text, json, quiet };
 
 // What all commands of one run of the program share: the common options, the connection, and the ways to say what went
 // wrong.
@@ -23,6 +22,8 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   void declare_common();
+  // What --output seems to be, for errors of the parse; before it.
+  void expect_output(std::string chosen) { output_ = std::move(chosen); }
 
   [[nodiscard]] Output output() const;
   [[nodiscard]] const std::string& broker() const { return broker_; }

@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <unordered_set>
 
 #include "common/base/limits.h"
 #include "common/base/units.h"
@@ -78,7 +79,10 @@ void SubmitOptionSet::declare_policy(Options& options, CLI::App* scope) {
   options.add(own(scope, "at", "TIME", "Not before this time (RFC 3339)"), time_of_day(job.run_at));
   options.add(option(scope, "retries", "N", "How often a failed attempt is run again [0]"),
               Options::integer(retries_, 0, limits::kMaxRetries));
-  options.add(option(scope, "backoff", "DUR[,FACTOR[,MAX]]", "The wait before a retry [1s,2,10m]"), backoff(job));
+  options.add(option(scope, "backoff", "DUR[,FACTOR[,MAX]]",
+                     "The wait before a retry; FACTOR up to " + std::to_string(limits::kMaxBackoffFactorMilli / 1000) +
+                         " [1s,2,10m]"),
+              backoff(job));
   options.add(option(scope, "losses", "N", "How often a run whose worker was lost is run again [5]"),
               Options::integer(losses_, 0, limits::kMaxLosses));
   options.add(option(scope, "time-limit", "DUR", "The longest one attempt may run [none]"),
@@ -96,6 +100,10 @@ Result<SubmitOptions> SubmitOptionSet::finish(const std::optional<std::vector<st
   job.priority = static_cast<std::int8_t>(priority_);
   job.retries = static_cast<std::uint32_t>(retries_);
   job.losses = static_cast<std::uint32_t>(losses_);
+  std::unordered_set<std::string> names;
+  for (const auto& [name, value] : out_.shared.headers) {
+    if (!names.insert(name).second) return usage("--header: '" + name + "' is given twice; a header has one value");
+  }
   if (delay_ && job.run_at.ms != 0) return usage("--delay and --at exclude each other");
   if (delay_) job.delay = *delay_;
   if (keep_) job.keep = *keep_;

@@ -1,9 +1,13 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
+#include <string>
 
 namespace rota::cli {
+
+// The bar and its numbers in less than `columns` characters, so that no terminal wraps it.
+[[nodiscard]] std::string progress_line(std::uint64_t done, std::uint64_t total, std::uint64_t failed, double rate,
+                                        std::size_t columns);
 
 // Tells people on stderr how far several jobs are: a bar that is redrawn on a terminal, one line at the end elsewhere.
 class WaitDisplay {

@@ -57,6 +57,7 @@ struct Options::State {
   std::string config_path;
   std::string log_level = "info";
   std::string log_format = "text";
+  UsagePrinter usage_printer;
 };
 
 Options::Options(std::string name, std::string description)
@@ -154,7 +155,13 @@ Options::Taker Options::choice(std::string& target, std::vector<std::string> all
   };
 }
 
+void Options::print_usage_errors_with(UsagePrinter printer) { state_->usage_printer = std::move(printer); }
+
 int Options::usage_error(std::string_view message) const {
+  if (state_->usage_printer) {
+    state_->usage_printer(message);
+    return kExitUsage;
+  }
   std::fprintf(stderr, "%s: %.*s\n", state_->name.c_str(), static_cast<int>(message.size()), message.data());
   return kExitUsage;
 }

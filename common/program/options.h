@@ -62,6 +62,9 @@ class Options {
   [[nodiscard]] const std::string& log_format() const;  // "text" or "json"
   // Prints "<program>: <message>" to stderr and returns kExitUsage, for rules between options.
   [[nodiscard]] int usage_error(std::string_view message) const;
+  // Prints usage errors in another way from now on.
+  using UsagePrinter = std::function<void(std::string_view message)>;
+  void print_usage_errors_with(UsagePrinter printer);
 
  private:
   struct State;

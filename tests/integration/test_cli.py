@@ -380,6 +380,20 @@ class Commands(RotaTest):
                                   env={"ROTA_BROKER": self.b.clients})
         self.assertEqual(69, outcome.code, outcome)
 
+    def test_usage_errors_are_objects_in_json_wherever_that_was_chosen(self):
+        config = self.directory / "rota.toml"
+        config.write_text('output = "json"\n')
+        for words, env in ((["--output", "json"], {}), ([], {"ROTA_OUTPUT": "json"}), (["--config", config], {}),
+                           ([], {"ROTA_CONFIG": str(config)})):
+            for wrong in (["frobnicate"], ["status"], ["submit", "--retries", "x", "--", "true"], ["--timeout", "x", "ping"],
+                          ["status", "no-id"], ["submit"], ["--no-such-option", "ping"]):
+                outcome = self.run_to_end([BIN / "rota", *words, *wrong], env=env)
+                self.assertEqual((64, ""), (outcome.code, outcome.out), outcome)
+                error = json.loads(outcome.err)["error"]
+                self.assertEqual(("BAD_MESSAGE", False), (error["code"], error["retryable"]))
+                self.assertTrue(error["message"])
+        self.assert_sentence(self.run_to_end([BIN / "rota", "--output", "text", "status"], env={"ROTA_OUTPUT": "json"}))
+
     def test_wait_survives_a_broker_restart_and_says_so(self):
         job = self.submit(self.b, "--", "true")
         waiting = self.start_rota(self.b, "wait", job)

@@ -11,6 +11,8 @@
 #include "client/cli/job_source.h"
 #include "client/cli/job_text.h"
 #include "client/cli/option_takers.h"
+#include "client/cli/output_choice.h"
+#include "client/cli/wait_display.h"
 #include "common/base/entropy.h"
 
 namespace rota::cli {
@@ -43,9 +45,39 @@ TEST(BackoffTest, TakesOneToThreeParts) {
   EXPECT_EQ(options.backoff, 2s);
   EXPECT_EQ(options.backoff_factor_milli, 1500U);
   EXPECT_EQ(options.backoff_max, 1h);
-  for (const char* text : {"", "x", "1s,", "1s,0.5", "1s,2,500ms", "1s,2,1m,4", "1s,nan"}) {
+  for (const char* text : {"", "x", "1s,", "1s,0.5", "1s,2,500ms", "1s,2,1m,4", "1s,nan", "1s,100.1"}) {
     EXPECT_FALSE(backoff(options)(text).ok()) << text;
   }
+}
+
+TEST(BackoffTest, FactorGoesToTheLimitThatTheMessageNames) {
+  client::JobOptions options;
+  ASSERT_TRUE(backoff(options)("1s,100").ok());
+  EXPECT_EQ(options.backoff_factor_milli, limits::kMaxBackoffFactorMilli);
+  EXPECT_THAT(backoff(options)("1s,101").error().message, HasSubstr("1 to 100,"));
+}
+
+TEST(ProgressLineTest, NeverReachesTheLastColumn) {
+  EXPECT_EQ(progress_line(15, 30, 2, 7.4, 80), "[###############...............] 15/30, 2 failed, 7/s");
+  EXPECT_EQ(progress_line(15, 30, 0, 7.4, 24), "[#####.....] 15/30, 7/s");
+  EXPECT_EQ(progress_line(15, 30, 0, 7.4, 15), "15/30, 7/s");
+  for (std::size_t columns = 0; columns <= 100; ++columns) {
+    EXPECT_LE(progress_line(123456, 4000000, 999, 54321, columns).size(), columns == 0 ? 0 : columns - 1);
+  }
+}
+
+TEST(OutputChoiceTest, OptionGoesBeforeEnvironmentAndFile) {
+  const auto chosen = [](std::vector<const char*> words) { return output_chosen(words); };
+  ::unsetenv("ROTA_OUTPUT");
+  EXPECT_EQ(chosen({"rota", "submit"}), "text");
+  EXPECT_EQ(chosen({"rota", "--output", "json", "submit"}), "json");
+  EXPECT_EQ(chosen({"rota", "submit", "--output=json"}), "json");
+  EXPECT_EQ(chosen({"rota", "--output", "xml"}), "text");
+  EXPECT_EQ(chosen({"rota", "--output"}), "text");
+  ::setenv("ROTA_OUTPUT", "json", 1);
+  EXPECT_EQ(chosen({"rota"}), "json");
+  EXPECT_EQ(chosen({"rota", "--output", "text"}), "text");
+  ::unsetenv("ROTA_OUTPUT");
 }
 
 TEST(IdArgumentsTest, WordsThatAreNoIdsAreNamed) {
@@ -117,6 +149,12 @@ TEST_F(SubmitOptionsTest, DelayAndTimeExcludeEachOther) {
   EXPECT_FALSE(finish({"--delay", "5s", "--at", "2030-01-01T00:00:00Z"}, {{"ls"}}).ok());
 }
 
+TEST_F(SubmitOptionsTest, HeaderGivenTwiceIsNamed) {
+  const auto job = finish({"--header", "a=b", "--header", "x=y", "--header", "a=c"}, {{"ls"}});
+  ASSERT_FALSE(job.ok());
+  EXPECT_THAT(job.error().message, HasSubstr("--header: 'a'"));
+}
+
 // A file with the given content, removed at the end.
 class LineFile {
  public:
@@ -167,6 +205,14 @@ TEST(JobSourceTest, LongestLinePassesAndALongerOneIsNamed) {
   EXPECT_THAT(lines_of(**source), ElementsAre(longest, "short", HasSubstr("line 3")));
 }
 
+TEST(JobSourceTest, NulIsNamedWithItsLine) {
+  const LineFile file(std::string("first\nsec\0nd\nthird\n", 20));
+  SubmitOptions options;
+  options.each_line = file.path();
+  const auto source = make_job_source(options);
+  EXPECT_THAT(lines_of(**source), ElementsAre("first", HasSubstr("line 2")));
+}
+
 TEST(JobSourceTest, ArrayYieldsItsIndexes) {
   SubmitOptions options;
   options.array = *parse_index_range("3-10:3");
@@ -210,6 +256,13 @@ TEST(JobTextTest, ColumnsAreAligned) {
   const std::vector<client::AdminRow> rows{{{"queue", std::string("default")}, {"ready", std::int64_t{12}}},
                                            {{"queue", std::string("b")}, {"ready", std::int64_t{3}}}};
   EXPECT_EQ(row_table(rows, true), "QUEUE    READY\ndefault  12\nb        3\n");
+}
+
+TEST(JobTextTest, ColumnsAreThoseOfAllRows) {
+  const std::vector<client::AdminRow> rows{
+      {{"queue", std::string("a")}, {"ready", std::int64_t{1}}},
+      {{"queue", std::string("b")}, {"age", std::int64_t{9}}, {"ready", std::int64_t{2}}, {"last", true}}};
+  EXPECT_EQ(row_table(rows, true), "QUEUE  AGE  READY  LAST\na      -    1      -\nb      9    2      yes\n");
 }
 
 }  // namespace
