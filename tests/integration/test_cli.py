@@ -221,6 +221,18 @@ class Submit(RotaTest):
                             stdin="x\ny\n" * 300, code=1)
         self.assertIn("300 succeeded, 300 did not", outcome.err)
 
+    def test_job_may_end_and_be_forgotten_before_the_last_one_is_submitted(self):
+        self.worker(self.b)
+        process = subprocess.Popen([BIN / "rota", "--broker", self.b.clients, "submit", "--wait", "--keep", "0", "--each-line",
+                                    "-", "--", "true"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment)
+        self.addCleanup(process.kill)
+        process.stdin.write(b"first\n")
+        process.stdin.flush()
+        eventually(lambda: self.queue(self.b)["succeeded"] == 1, 20, "the first job has ended")
+        _, errors = process.communicate(b"second\n", timeout=30)
+        self.assertEqual(0, process.returncode, errors)
+        self.assertIn(b"2 succeeded, 0 did not", errors)
+
     def test_large_output_that_is_not_kept_is_said_to_be_gone(self):
         self.worker(self.b)
         outcome = self.rota(self.b, "submit", "--wait", "--keep", "0", "--", "seq", "100000", code=70)
