@@ -28,7 +28,8 @@ ItemReply reply_of_found(const FinishedJob& found, Code code, std::string_view r
 constexpr std::string_view kFinished = "the job has finished already";
 
 bool concerns_stored(const ItemReply& reply) {
-  return reply.code != Code::not_found && reply.durability != Durability::memory;
+  // That a job is not there may follow from a purge that is not yet on disk.
+  return reply.code == Code::not_found || reply.durability != Durability::memory;
 }
 
 }  // namespace
@@ -98,7 +99,8 @@ ItemReply Core::State::retry_one(const RetryItem& item, const FoundJobs& found, 
   const JobIndex job = jobs.find(item.id);
   if (job == kNone) {
     const FinishedJob* finished = found.find(item.id);
-    if (finished == nullptr) return not_found(item.id);
+    // One whose time is over the next moment may be gone from the store before the retry gets there.
+    if (finished == nullptr || finished->outcome.forget_at <= now.wall + options.recent_horizon) return not_found(item.id);
     if (item.attempt_seen && *item.attempt_seen != finished->outcome.attempts) {
       return reply_of_found(*finished, Code::conflict, kWentOn);
     }

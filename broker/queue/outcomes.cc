@@ -66,7 +66,8 @@ void Core::State::finish(JobIndex job, const Ending& ending, Now now, Effects& o
   outcome.finished_at = now.wall;
   Millis keep = policy.keep;
   if (keep.count() < 0) keep = entry.state == JobState::failed ? limits::kDefaultKeepFailed : limits::kDefaultKeep;
-  if (keep.count() > 0) keep = std::max(keep, options.dedup_window);
+  // As long as a resend of its id would be taken for new: an id may have been made ahead of the clock.
+  if (keep.count() > 0) keep = std::max(keep, options.dedup_window + std::max(ahead, Millis{0}));
   outcome.forget_at = now.wall + keep;
   outcome.report = ending.report;
   outcome.reason = ending.reason;

@@ -139,11 +139,6 @@ void Engine::on_worker_hello(Asked& asked, const wire::Hello& hello) {
     refuse(asked, Code::bad_message, "a worker's HELLO names its session, name, slots and queues");
     return;
   }
-  if (sessions_.workers() >= limits::kMaxWorkers) {
-    ++counters_.refused_peers;
-    refuse(asked, Code::retry_later, "the broker serves as many workers as it may; try again later", Millis{5000});
-    return;
-  }
   if (parked_for(asked, hello.finished, [](const wire::TokenOf& token) -> const JobId& { return token.id; })) return;
   current_ = Current{Current::Kind::hello, asked.request, false, &hello, asked.now};
   effects_.clear();

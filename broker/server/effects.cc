@@ -159,6 +159,7 @@ void Engine::tell(const queue::Dispatch& dispatch, bool at_once) {
     } else if (stored) {
       dispatch_.wanted.push_back(static_cast<std::uint32_t>(i));
     } else {
+      commit_volatile();  // a job that was retried in this turn has its body there only then
       (void)volatile_store_.bodies(std::span(&items[i].sequence, 1),
                                    [&](std::size_t, const store::Batch::Body& found) { dispatch_.bodies.put(i, found); });
     }

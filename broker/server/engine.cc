@@ -253,12 +253,15 @@ void Engine::hand_over(Now now) {
     ++counters_.notices;
     pipeline_.send(client, *peer, frame, at_once);
   });
-  if (!volatile_batch_->empty()) {
-    const Result<store::CommitInfo> done = volatile_store_.commit(*volatile_batch_);
-    ROTA_CHECK(done.ok());
-    volatile_batch_ = volatile_store_.new_batch();
-  }
+  commit_volatile();
   pipeline_.end_turn(core_.id_clock(now));
+}
+
+void Engine::commit_volatile() {
+  if (volatile_batch_->empty()) return;
+  const Result<store::CommitInfo> done = volatile_store_.commit(*volatile_batch_);
+  ROTA_CHECK(done.ok());
+  volatile_batch_ = volatile_store_.new_batch();
 }
 
 Steady Engine::next_deadline(Now now) const {

@@ -96,6 +96,7 @@ class Engine {
   void handle_worker(Asked& asked, const wire::Message& message);
   void resume(Now now);
   void hand_over(Now now);
+  void commit_volatile();
   void refuse(const Asked& asked, Code code, std::string_view text, Millis retry_after = Millis{0});
   void send_now(Side side, Route route, std::string_view frame);
   // Sends frame_ with the batch that gathers.

@@ -15,6 +15,7 @@ namespace {
 
 // Longest sleep: what is due by the second (silent peers) is looked at then.
 constexpr Millis kLongestWait{1000};
+constexpr int kLastPasses = 16;  // over the sockets when stopping
 // A peer without room is tried again this soon.
 constexpr Millis kBlockedWait{10};
 // How long the library gets to hand over the goodbyes.
@@ -131,12 +132,14 @@ void Loop::tell_closed(Side side) {
 Status Loop::stop() {
   log_.info("stopping: committing what is open");
   engine_.begin_shutdown();
-  do {
+  // Peers that go on sending must not hold up the end.
+  for (int pass = 0; pass == 0 || (more_waits_ && pass < kLastPasses); ++pass) {
     more_waits_ = false;
     drain(Side::worker);
     drain(Side::client);
+    if (Status fault = take_done(); !fault.ok()) return fault;
     engine_.end_turn(read_clocks());
-  } while (more_waits_);
+  }
   while (!engine_.is_settled()) {
     std::array<net::WaitItem, 1> items;
     items[0].fd = threads_.done_fd();

@@ -339,7 +339,8 @@ class LmdbStore::Sweeper {
       if (rc != 0 || !open_finished(view(entry.id), to_view(value), false, job)) {
         return env_.damaged(Table::finished, view(entry.id));
       }
-      if (now_ < job.end.outcome.finished_at + store_.options_.dedup_window) continue;
+      const Wall from = std::max(job.end.outcome.finished_at, time_of(entry.id));
+      if (now_ < from + store_.options_.dedup_window) continue;
       dropped.push_back(entry);
     }
     info.forgotten_early += dropped.size();

@@ -166,8 +166,17 @@ void StagedBatch::add(const queue::JobChanged& change) { add_state(change.state)
 
 void StagedBatch::add(const queue::JobLeased& change) {
   const std::uint64_t dispatch = change.lease.token.dispatch;
-  ROTA_CHECK(dispatch != 0 && (buffers_->leases.empty() || dispatch_of(buffers_->leases.back()) < dispatch));
-  buffers_->leases.push_back({change.lease, false});
+  ROTA_CHECK(dispatch != 0);
+  // New dispatches rise; a re-attached one comes again under its old number, anywhere before them.
+  auto& leases = buffers_->leases;
+  const auto at =
+      std::lower_bound(leases.begin(), leases.end(), dispatch,
+                       [](const StagedLease& lease, std::uint64_t wanted) { return dispatch_of(lease) < wanted; });
+  if (at != leases.end() && dispatch_of(*at) == dispatch) {
+    *at = {change.lease, false};
+  } else {
+    leases.insert(at, {change.lease, false});
+  }
   highest_dispatch_ = std::max(highest_dispatch_, dispatch);
 }
 

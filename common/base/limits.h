@@ -65,9 +65,9 @@ inline constexpr Millis kDefaultBackoffMax = 10min;
 inline constexpr Millis kDefaultKeep = 24h;
 inline constexpr Millis kDefaultKeepFailed = 24h * 7;
 inline constexpr Millis kDefaultDedupWindow = 10min;  // --dedup-window
-inline constexpr Millis kMinDedupWindow = 1s;         // shorter than any resend would make every retry a second job
-inline constexpr Millis kMaxIdAhead = 1min;           // an id may run this far ahead of the broker's clock
-inline constexpr Millis kRecentHorizon = 5s;          // finished jobs stay in the core this long
+inline constexpr Millis kMinDedupWindow = 10s;  // longer than a finished job stays in the core, and than a resend takes
+inline constexpr Millis kMaxIdAhead = 1min;     // an id may run this far ahead of the broker's clock
+inline constexpr Millis kRecentHorizon = 5s;    // finished jobs stay in the core this long
 
 // --- sessions and leases ------------------------------------------------------------------------------------------------
 inline constexpr Millis kDefaultLease = 15s;       // --lease; renewed at a third of it
@@ -162,6 +162,7 @@ inline constexpr Millis kSweepInterval = 1s;           // fewer than a slice are
 
 static_assert(kDefaultReattach >= 2 * kDefaultLease);
 static_assert(kSilence >= 3 * kPingInterval);
+static_assert(kMinDedupWindow >= 2 * kRecentHorizon);
 static_assert(kMaxTokensInHello >= 3 * kMaxCredit);
 static_assert(kMaxSlots <= kMaxCredit);
 static_assert(kMaxUnacknowledged + kMaxSlots + kFlushBatch <= kMaxTokensInHello);

@@ -117,6 +117,15 @@ TEST_P(StoreConformance, BodiesAreReportedByIndexInAnyOrder) {
   EXPECT_EQ(got, (std::map<std::size_t, std::string>{{0, "b4"}, {2, "b1"}, {3, "b5"}, {4, "b1"}}));
 }
 
+TEST_P(StoreConformance, ReattachedLeaseMayComeBehindNewerOnes) {
+  must_commit(*store_, Changes().accept(Job{.number = 1}).accept(Job{.number = 2}).accept(Job{.number = 3}).lease(1, 5));
+  must_commit(*store_, Changes().end_lease(1, 5).lease(2, 9).lease(1, 5).lease(3, 7).end_lease(1, 5).lease(1, 5));
+  must_commit(*store_, Changes().finish(1, 5).finish(2, 9));
+  EXPECT_TRUE(finished(*store_, 1));
+  EXPECT_TRUE(finished(*store_, 2));
+  EXPECT_TRUE(body_of(*store_, 3));
+}
+
 TEST_P(StoreConformance, BodyOfAJobThatGoesOnCarriesItsLastReport) {
   must_commit(*store_, Changes().accept(Job{.number = 1}).accept(Job{.number = 2}).lease(1, 3));
   queue::StateRecord failed;
