@@ -100,7 +100,8 @@ ItemReply Core::State::retry_one(const RetryItem& item, const FoundJobs& found, 
   if (job == kNone) {
     const FinishedJob* finished = found.find(item.id);
     // One whose time is over the next moment may be gone from the store before the retry gets there.
-    if (finished == nullptr || finished->outcome.forget_at <= now.wall + options.recent_horizon) return not_found(item.id);
+    if (finished == nullptr || finished->outcome.forget_at <= id_clock(now) + options.recent_horizon)
+      return not_found(item.id);
     if (item.attempt_seen && *item.attempt_seen != finished->outcome.attempts) {
       return reply_of_found(*finished, Code::conflict, kWentOn);
     }

@@ -68,7 +68,8 @@ void Core::State::finish(JobIndex job, const Ending& ending, Now now, Effects& o
   if (keep.count() < 0) keep = entry.state == JobState::failed ? limits::kDefaultKeepFailed : limits::kDefaultKeep;
   // As long as a resend of its id would be taken for new: an id may have been made ahead of the clock.
   if (keep.count() > 0) keep = std::max(keep, options.dedup_window + std::max(ahead, Millis{0}));
-  outcome.forget_at = now.wall + keep;
+  // On the id clock, as the refusal of old ids is: a step of the wall clock must not open a gap between the two.
+  outcome.forget_at = id_clock(now) + keep;
   outcome.report = ending.report;
   outcome.reason = ending.reason;
   entry.forgotten = keep.count() == 0;

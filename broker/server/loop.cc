@@ -86,6 +86,7 @@ void Loop::wait_for_work() {
 }
 
 Status Loop::take_done() {
+  threads_.tell_clock(engine_.core().id_clock(read_clocks()));
   threads_.collect(done_);
   ServerCounters& counters = engine_.counters();
   counters.swept += done_.maintenance.swept;

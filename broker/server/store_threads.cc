@@ -92,7 +92,7 @@ void StoreThreads::commit_loop() {
 }
 
 Millis StoreThreads::maintain() {
-  const Result<store::MaintainInfo> result = store_.maintain(read_clocks().wall);
+  const Result<store::MaintainInfo> result = store_.maintain(Wall{clock_ms_.load(std::memory_order_relaxed)});
   const std::lock_guard lock(mutex_);
   if (!result.ok()) {
     done_.fault = result.error();

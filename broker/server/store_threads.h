@@ -42,6 +42,8 @@ class StoreThreads final : public StorePort {
     Status fault;  // of maintenance; the process must end
   };
   void collect(Done& into);
+  // The id clock, by which finished jobs are forgotten. Tell it each turn.
+  void tell_clock(Wall id_clock) { clock_ms_.store(id_clock.ms, std::memory_order_relaxed); }
 
  private:
   void commit_loop();
@@ -51,6 +53,7 @@ class StoreThreads final : public StorePort {
   void announce();
 
   store::Store& store_;
+  std::atomic<std::int64_t> clock_ms_{0};  // 0: nothing is forgotten yet
   int done_fd_ = -1;
   std::mutex mutex_;
   std::condition_variable commit_wanted_, read_wanted_;
