@@ -206,6 +206,9 @@ class Submit(RotaTest):
         self.rota(self.b, "wait", job)
         self.assertEqual("light\n", self.rota(self.b, "result", job).out)
         self.assertEqual("memory", self.status(self.b, job)["durability"])
+        self.rota(self.b, "retry", job)
+        self.rota(self.b, "wait", job)
+        self.assertEqual(2, self.status(self.b, job)["attempt"])
 
     def test_wait_says_why_nothing_runs_and_gives_up_at_its_timeout(self):
         outcome = self.rota(self.b, "--timeout", "4s", "submit", "--wait", "--", "true", code=124)
