@@ -49,6 +49,12 @@ inline constexpr std::size_t kMaxElements = 512 * KiB;    // msgpack values in o
 inline constexpr std::size_t kMaxTokensInHello = 32768;   // what one worker can hold: its largest credit, thrice
 inline constexpr std::size_t kMaxMapKeys = 128;          // of HELLO, WELCOME, options and rows: several times what is known
 inline constexpr std::size_t kMaxHelloText = 256;        // software, host, boot id, endpoints: shown in tables
+inline constexpr std::uint32_t kDefaultListJobs = 100;   // jobs of one LISTED unless asked otherwise
+inline constexpr std::uint32_t kMaxListJobs = 1000;      // and at most: a page, not a dump
+inline constexpr std::size_t kListedBytes = 1 * MiB;     // a LISTED is cut here, unless one job alone is larger
+inline constexpr std::size_t kMaxCursor = 64;            // bytes of a list's cursor: an id and what it belongs to
+inline constexpr std::size_t kMinEnding = 8;             // hex digits of a shortened id: 32 bits tell 10,000 jobs apart
+inline constexpr std::size_t kShortIdSearch = 10'000;    // newest jobs among which a shortened id is looked for
 inline constexpr std::size_t kMaxVerb = 32;              // an ADMIN verb is a word
 inline constexpr std::size_t kMaxMessageText = 4 * KiB;  // sentences for people in answers
 inline constexpr std::uint32_t kProtocolVersion = 1;
@@ -167,6 +173,8 @@ static_assert(kMaxTokensInHello >= 3 * kMaxCredit);
 static_assert(kMaxSlots <= kMaxCredit);
 static_assert(kMaxUnacknowledged + kMaxSlots + kFlushBatch <= kMaxTokensInHello);
 static_assert(kDispatchBytes <= kMaxMessageBytes);
+static_assert(kListedBytes <= kMaxMessageBytes);
+static_assert(kMaxListJobs <= kMaxBatch);
 static_assert(kMaxElements >= kMaxBatch * 16);
 static_assert(kMaxUnswept > kSweepSliceJobs);
 static_assert(kMaxCommandBytes + kMaxHeaderBytes < kMaxMessageBytes);

@@ -27,6 +27,8 @@ void read_token(Reader& reader, TokenOf& token);  // [id, epoch, dispatch]
 void write_token(Writer& writer, const TokenOf& token);
 void read_ids(Reader& reader, std::size_t most, std::vector<JobId>& ids);
 void write_ids(Writer& writer, const std::vector<JobId>& ids);
+void read_job_info(Reader& reader, JobInfo& job);  // of JOBS and LISTED
+void write_job_info(Writer& writer, const JobInfo& job);
 void read_codes(Reader& reader, std::size_t most, std::vector<Code>& codes);
 void write_codes(Writer& writer, const std::vector<Code>& codes);
 
@@ -48,6 +50,8 @@ void read_body(Reader& reader, Fields& fields, const DecodeLimits& limits, Jobs&
 void read_body(Reader& reader, Fields& fields, const DecodeLimits& limits, Cancel& body);
 void read_body(Reader& reader, Fields& fields, const DecodeLimits& limits, Retry& body);
 void read_body(Reader& reader, Fields& fields, const DecodeLimits& limits, Results& body);
+void read_body(Reader& reader, Fields& fields, const DecodeLimits& limits, List& body);
+void read_body(Reader& reader, Fields& fields, const DecodeLimits& limits, Listed& body);
 void read_body(Reader& reader, Fields& fields, const DecodeLimits& limits, Admin& body);
 void read_body(Reader& reader, Fields& fields, const DecodeLimits& limits, AdminReply& body);
 void read_body(Reader& reader, Fields& fields, const DecodeLimits& limits, Dispatch& body);
@@ -75,6 +79,8 @@ void write_message(Writer& writer, Request request, const Jobs& body);
 void write_message(Writer& writer, Request request, const Cancel& body);
 void write_message(Writer& writer, Request request, const Retry& body);
 void write_message(Writer& writer, Request request, const Results& body);
+void write_message(Writer& writer, Request request, const List& body);
+void write_message(Writer& writer, Request request, const Listed& body);
 void write_message(Writer& writer, Request request, const Admin& body);
 void write_message(Writer& writer, Request request, const AdminReply& body);
 void write_message(Writer& writer, Request request, const Dispatch& body);

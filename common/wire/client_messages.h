@@ -114,9 +114,25 @@ struct Results {  // answers Cancel and Retry
   std::vector<ItemResult> items;
   bool operator==(const Results&) const = default;
 };
+struct List {                                      // a map on the wire
+  std::string_view queue, type;                    // empty: any
+  std::uint32_t states = 0;                        // bit (1 << number) per JobState, live and final together; 0: any
+  Millis since{0};                                 // made within this long before now; 0: any
+  std::uint32_t limit = limits::kDefaultListJobs;  // jobs wanted, 1 … limits::kMaxListJobs
+  std::string_view cursor;                         // of an earlier LISTED with the same filters; empty: from the newest
+  // limits::kMinEnding to 32 lower-case hex digits: only jobs among the newest limits::kShortIdSearch whose id, written
+  // without dashes, ends so. Without filters and cursor. Empty: any.
+  std::string_view ending;
+  bool operator==(const List&) const = default;
+};
+struct Listed {               // answers List: newest first, which is by id, descending
+  std::vector<JobInfo> jobs;  // without results; may be fewer than asked, even none, and yet more to come
+  std::string_view cursor;    // where the next List goes on, at most limits::kMaxCursor bytes; empty: that was all
+  bool operator==(const Listed&) const = default;
+};
 // Administration: a verb with text arguments; the reply's rows are maps of text to text or integer.
 struct Admin {
-  std::string_view verb;  // "queues", "workers", "stats", "pause", "resume", "purge", "drain"
+  std::string_view verb;  // "queues", "workers", "stats", "pause", "resume", "purge", "retry", "drain"
   std::vector<Pair> arguments;
   bool operator==(const Admin&) const = default;
 };

@@ -31,6 +31,8 @@ constexpr std::array<KnownType, std::variant_size_v<Body>> kTypes = {{
     {MessageType::cancel, "CANCEL"},
     {MessageType::retry, "RETRY"},
     {MessageType::results, "RESULTS"},
+    {MessageType::list, "LIST"},
+    {MessageType::listed, "LISTED"},
     {MessageType::admin, "ADMIN"},
     {MessageType::admin_reply, "ADMIN_REPLY"},
     {MessageType::dispatch, "DISPATCH"},

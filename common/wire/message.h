@@ -51,11 +51,9 @@ enum class MessageType : std::uint8_t {
 
 using Request = std::uint64_t;  // correlation number, chosen by the asker; 0 where nothing was asked
 
-// LIST and LISTED belong to the command set's next part; their numbers are taken.
-
 using Body = std::variant<Hello, Welcome, ErrorReply, Ping, Pong, Goodbye, Submit, Submitted, Wait, Notify, Get, Jobs,
-                          Cancel, Retry, Results, Admin, AdminReply, Dispatch, Complete, Completed, Renew, Renewed, Reclaim,
-                          Released, CancelJobs, Drain>;
+                          Cancel, Retry, Results, List, Listed, Admin, AdminReply, Dispatch, Complete, Completed, Renew,
+                          Renewed, Reclaim, Released, CancelJobs, Drain>;
 
 struct Message {
   Request request = 0;

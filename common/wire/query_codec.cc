@@ -33,116 +33,6 @@ void write_notify_item(Writer& writer, const NotifyItem& item) {
   if (fields >= 8) writer.text(item.message);
 }
 
-void read_job_key(Reader& reader, std::string_view key, JobInfo& job) {
-  const auto field = [&](const char* name) -> Reader& {
-    reader.set_field(name);
-    return reader;
-  };
-  if (key == "id") {
-    job.id = field("id").job_id();
-  } else if (key == "code") {
-    job.code = field("code").code();
-  } else if (key == "message") {
-    job.message = field("message").text(limits::kMaxMessageText);
-  } else if (key == "name") {
-    job.name = field("name").clean_text(limits::kMaxJobName);
-  } else if (key == "queue") {
-    job.queue = field("queue").queue_name();
-  } else if (key == "type") {
-    job.type = field("type").type_name();
-  } else if (key == "key") {
-    job.key = field("key").clean_text(limits::kMaxKey);
-  } else if (key == "state") {
-    job.state = field("state").job_state();
-  } else if (key == "cancel_requested") {
-    job.cancel_requested = field("cancel_requested").boolean();
-  } else if (key == "priority") {
-    job.priority = static_cast<std::int32_t>(field("priority").integer(-128, 127));
-  } else if (key == "attempts") {
-    job.attempts = field("attempts").number32();
-  } else if (key == "losses") {
-    job.losses = field("losses").number32();
-  } else if (key == "retries") {
-    job.retries = field("retries").number32();
-  } else if (key == "durability") {
-    job.durability = field("durability").durability();
-  } else if (key == "created_at") {
-    job.created_at = field("created_at").wall();
-  } else if (key == "run_at") {
-    job.run_at = field("run_at").wall();
-  } else if (key == "started_at") {
-    job.started_at = field("started_at").wall();
-  } else if (key == "finished_at") {
-    job.finished_at = field("finished_at").wall();
-  } else if (key == "report") {
-    read_report(field("report"), job.report);
-  } else if (key == "result_size") {
-    job.result_size = field("result_size").number();
-  } else if (key == "progress") {
-    job.progress = field("progress").real();
-  } else if (key == "progress_message") {
-    job.progress_message = field("progress_message").text(limits::kMaxProgressMessage);
-  } else if (key == "waiting_for") {
-    job.waiting_for = field("waiting_for").text(limits::kMaxMessageText);
-  } else {
-    reader.skip();
-  }
-}
-
-void read_job(Reader& reader, JobInfo& job) {
-  reader.set_field("job");
-  const std::uint32_t pairs = reader.map(limits::kMaxMapKeys);
-  for (std::uint32_t i = 0; i < pairs && reader.ok(); ++i) {
-    reader.set_field("key");
-    const std::string_view key = reader.text(limits::kMaxHelloText);
-    read_job_key(reader, key, job);
-  }
-  reader.set_field("id");
-  if (reader.ok() && job.id.is_nil()) reader.fail(Code::bad_message, "is missing");
-}
-
-void write_job(Writer& writer, const JobInfo& job) {
-  // Twice over the same list: first to count what says something, then to write it.
-  const auto visit = [&](auto&& put) {
-    const auto number = [&](std::string_view key, std::int64_t value) {
-      if (value != 0) put(key, [&writer, value] { writer.integer(value); });
-    };
-    const auto text = [&](std::string_view key, std::string_view value) {
-      if (!value.empty()) put(key, [&writer, value] { writer.text(value); });
-    };
-    put("id", [&] { writer.uuid(job.id); });
-    number("code", static_cast<std::int64_t>(job.code));
-    text("message", job.message);
-    text("name", job.name);
-    text("queue", job.queue);
-    text("type", job.type);
-    text("key", job.key);
-    if (job.code == Code::ok) put("state", [&] { writer.number(static_cast<std::uint64_t>(job.state)); });
-    if (job.cancel_requested) put("cancel_requested", [&] { writer.boolean(true); });
-    number("priority", job.priority);
-    number("attempts", job.attempts);
-    number("losses", job.losses);
-    number("retries", job.retries);
-    number("durability", static_cast<std::int64_t>(job.durability));
-    number("created_at", job.created_at.ms);
-    number("run_at", job.run_at.ms);
-    number("started_at", job.started_at.ms);
-    number("finished_at", job.finished_at.ms);
-    if (!is_empty_report(job.report, true)) put("report", [&] { write_report(writer, job.report, true); });
-    if (job.result_size != 0) put("result_size", [&] { writer.number(job.result_size); });
-    if (job.progress) put("progress", [&] { writer.real(*job.progress); });
-    text("progress_message", job.progress_message);
-    text("waiting_for", job.waiting_for);
-  };
-  std::size_t count = 0;
-  visit([&](std::string_view, auto&&) { ++count; });
-  writer.map(count);
-  visit([&](std::string_view key, auto&& value) {
-    writer.str(key);
-    value();
-  });
-}
-
 // A row of ADMIN_REPLY: {name: integer, real, boolean or string}.
 void read_row(Reader& reader, std::vector<AdminValue>& row) {
   reader.set_field("row");
@@ -216,13 +106,13 @@ void write_message(Writer& writer, Request request, const Get& body) {
 }
 
 void read_body(Reader& reader, Fields& fields, const DecodeLimits& limits, Jobs& body) {
-  read_list(fields.at("jobs"), "job", limits.max_batch, body.jobs, [&](JobInfo& job) { read_job(reader, job); });
+  read_list(fields.at("jobs"), "job", limits.max_batch, body.jobs, [&](JobInfo& job) { read_job_info(reader, job); });
 }
 
 void write_message(Writer& writer, Request request, const Jobs& body) {
   writer.envelope(MessageType::jobs, request, 1);
   writer.array(body.jobs.size());
-  for (const JobInfo& job : body.jobs) write_job(writer, job);
+  for (const JobInfo& job : body.jobs) write_job_info(writer, job);
 }
 
 void read_body(Reader& /*reader*/, Fields& fields, const DecodeLimits& limits, Cancel& body) {

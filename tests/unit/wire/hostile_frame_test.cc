@@ -128,7 +128,7 @@ TEST(HostileFrame, WhatIsNotAnEnvelopeIsRefused) {
 }
 
 TEST(HostileFrame, UnknownAndReservedTypesAreNamed) {
-  for (const unsigned type : {0U, 7U, 15U, 25U, 26U, 29U, 30U, 57U, 127U}) {
+  for (const unsigned type : {0U, 7U, 15U, 29U, 30U, 57U, 127U}) {
     std::string frame = bytes("92 00 07");
     frame[1] = static_cast<char>(type);
     EXPECT_EQ(message_of(frame), "message: type " + std::to_string(type) + " is not known");

@@ -69,7 +69,7 @@ TEST(ProtocolPage, EveryMessageStandsInTheTableUnderItsNumber) {
     EXPECT_THAT(text, HasSubstr("\n| " + std::to_string(static_cast<unsigned>(type)) + " | " +
                                 std::string(message_name(type)) + " | "));
   }
-  for (const MessageType type : {MessageType::list, MessageType::listed, MessageType::event, MessageType::output}) {
+  for (const MessageType type : {MessageType::event, MessageType::output}) {
     EXPECT_EQ(message_name(type), "RESERVED");
     EXPECT_THAT(text, HasSubstr(std::to_string(static_cast<unsigned>(type)) + " "));
   }
@@ -121,6 +121,8 @@ TEST(ProtocolPage, LimitsAreThoseOfTheCode) {
       {"queues of a worker", limits::kMaxQueuesPerWorker},
       {"types of a worker", limits::kMaxTypesPerWorker},
       {"weight of a queue", limits::kMaxQueueWeight},
+      {"jobs in LISTED", limits::kMaxListJobs},
+      {"cursor", limits::kMaxCursor},
       {"retries", limits::kMaxRetries},
       {"losses", limits::kMaxLosses},
   };

@@ -246,6 +246,23 @@ JobInfo RandomMessage::job_info() {
   return out;
 }
 
+List RandomMessage::list_filters() {
+  List out;
+  if (coin()) out.limit = 1 + static_cast<std::uint32_t>(random_.below(limits::kMaxListJobs));
+  if (random_.below(4) == 0) {
+    std::string digits(limits::kMinEnding + random_.below(33 - limits::kMinEnding), '0');
+    for (char& digit : digits) digit = "0123456789abcdef"[random_.below(16)];
+    out.ending = keep(std::move(digits));
+    return out;
+  }
+  if (coin()) out.queue = name();
+  if (coin()) out.type = name();
+  if (coin()) out.states = static_cast<std::uint32_t>(random_.below(1U << kJobStateCount));
+  if (coin()) out.since = duration();
+  if (coin()) out.cursor = blob(limits::kMaxCursor);
+  return out;
+}
+
 AdminReply RandomMessage::admin_reply() {
   AdminReply out;
   out.code = code();
@@ -321,6 +338,11 @@ void RandomMessage::fill(Body& body) {
     });
   }
   if (auto* results = std::get_if<Results>(&body)) results->items = list(9, [&] { return result(); });
+  if (auto* list_body = std::get_if<List>(&body)) *list_body = list_filters();
+  if (auto* listed = std::get_if<Listed>(&body)) {
+    listed->jobs = list(5, [&] { return job_info(); });
+    if (coin()) listed->cursor = blob(limits::kMaxCursor);
+  }
   if (auto* admin = std::get_if<Admin>(&body)) *admin = {"queues", pairs()};
   if (auto* reply = std::get_if<AdminReply>(&body)) *reply = admin_reply();
   if (auto* dispatch_body = std::get_if<Dispatch>(&body)) *dispatch_body = dispatch();

@@ -46,6 +46,7 @@ class RandomMessage {
   [[nodiscard]] Submit submit();
   [[nodiscard]] NotifyItem notify_item();
   [[nodiscard]] JobInfo job_info();
+  [[nodiscard]] List list_filters();
   [[nodiscard]] AdminReply admin_reply();
   [[nodiscard]] Dispatch dispatch();
   [[nodiscard]] Complete complete();

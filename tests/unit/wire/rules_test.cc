@@ -312,6 +312,78 @@ TEST(Rules, AWorkerSaysWhoItIs) {
   EXPECT_EQ(code_of(hello), Code::too_large);
 }
 
+Error with_list(const std::function<void(List&)>& change) {
+  List body;
+  change(body);
+  return refusal(body);
+}
+
+TEST(Rules, AListIsBounded) {
+  EXPECT_EQ(with_list([](List&) {}).code, Code::ok);
+  EXPECT_EQ(with_list([](List& list) { list.limit = limits::kMaxListJobs; }).code, Code::ok);
+  EXPECT_EQ(with_list([](List& list) { list.limit = limits::kMaxListJobs + 1; }).message,
+            "LIST: limit of 1001 is over the limit of 1000");
+  EXPECT_EQ(with_list([](List& list) { list.limit = 0; }).message, "LIST: limit must be at least 1");
+  EXPECT_EQ(with_list([](List& list) { list.queue = "a b"; }).message, "LIST: queue must be 1 to 64 of A-Z a-z 0-9 . _ -");
+  EXPECT_EQ(with_list([](List& list) { list.type = "a b"; }).message, "LIST: type must be 1 to 64 of A-Z a-z 0-9 . _ -");
+  EXPECT_EQ(with_list([](List& list) { list.since = Millis{-1}; }).message, "LIST: since_ms is negative");
+  EXPECT_EQ(with_list([](List& list) { list.since = limits::kMaxDuration + Millis{1}; }).code, Code::too_large);
+  const std::string cursor(limits::kMaxCursor + 1, 'c');
+  EXPECT_EQ(with_list([&](List& list) { list.cursor = std::string_view(cursor).substr(1); }).code, Code::ok);
+  EXPECT_EQ(with_list([&](List& list) { list.cursor = cursor; }).code, Code::too_large);
+  JobInfo job;
+  job.id = sample_id(1);
+  EXPECT_EQ(code_of(Listed{std::vector<JobInfo>(limits::kMaxListJobs, job), {}}), Code::ok);
+  EXPECT_EQ(code_of(Listed{std::vector<JobInfo>(limits::kMaxListJobs + 1, job), {}}), Code::too_large);
+  EXPECT_EQ(code_of(Listed{{}, cursor}), Code::too_large);
+}
+
+TEST(Rules, AnEndingIsHexAndStandsAlone) {
+  EXPECT_EQ(with_list([](List& list) { list.ending = "01234567"; }).code, Code::ok);
+  EXPECT_EQ(with_list([](List& list) { list.ending = "0123456789abcdef0123456789abcdef"; }).code, Code::ok);
+  for (const char* bad : {"0123456", "0123456g", "0123456A", "0123-4567"}) {
+    EXPECT_EQ(with_list([&](List& list) { list.ending = bad; }).message, "LIST: ending must be 8 to 32 of 0-9 a-f") << bad;
+  }
+  EXPECT_EQ(with_list([](List& list) { list.ending = "0123456789abcdef0123456789abcdef0"; }).code, Code::too_large);
+  const auto beside = [](const std::function<void(List&)>& change) {
+    return with_list([&](List& list) {
+             list.ending = "01234567";
+             change(list);
+           })
+        .message;
+  };
+  const std::string refused = "LIST: ending goes with neither filters nor a cursor";
+  EXPECT_EQ(beside([](List& list) { list.queue = "q"; }), refused);
+  EXPECT_EQ(beside([](List& list) { list.type = "t"; }), refused);
+  EXPECT_EQ(beside([](List& list) { list.states = 4; }), refused);
+  EXPECT_EQ(beside([](List& list) { list.since = Millis{1}; }), refused);
+  EXPECT_EQ(beside([](List& list) { list.cursor = "c"; }), refused);
+  EXPECT_EQ(beside([](List& list) { list.limit = 2; }), "");
+}
+
+// A LIST whose filters are these bytes.
+Result<std::uint32_t> states_of(std::string_view filters) {
+  std::string frame("\x93\x19\x07", 3);
+  frame += filters;
+  Decoder decoder;
+  const auto message = decoder.decode(frame);
+  if (!message.ok()) return message.error();
+  return std::get<List>(message->body).states;
+}
+
+TEST(Rules, StatesOfAListAreNumbersOfStates) {
+  EXPECT_EQ(*states_of("\x80"), 0U);
+  EXPECT_EQ(*states_of("\x81\xa6states\x90"), 0U);
+  EXPECT_EQ(*states_of("\x81\xa6states\x93\x02\x05\x02"), 1U << 2U | 1U << 5U);
+  EXPECT_EQ(states_of("\x81\xa6states\x91\x08").error().message, "LIST: states of 8 is not a job state");
+  EXPECT_EQ(states_of("\x81\xa6states\x99\x02\x02\x02\x02\x02\x02\x02\x02\x02").error().code, Code::too_large);
+  EXPECT_EQ(*states_of("\x81\xa6"
+                       "colour\xa3red"),
+            0U)
+      << "a key of a later version is skipped";
+  EXPECT_EQ(states_of("\x90").error().message, "LIST: filters must be a map");
+}
+
 TEST(Rules, ProgressIsAFraction) {
   const auto fraction = [](double value) { return code_of(Renew{0, 0, {{{sample_id(1), {1, 1}}, value, ""}}}); };
   EXPECT_EQ(fraction(0), Code::ok);

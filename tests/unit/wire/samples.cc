@@ -7,6 +7,7 @@ namespace rota::wire::test {
 namespace {
 
 constexpr std::string_view kLine = "photo 1.jpg";
+constexpr std::string_view kCursor = "\x07\x01\xa2\x03\xa2\x4e\x40";  // opaque: no reader looks into it
 
 Uuid uuid(std::string_view text) {
   const auto parsed = parse_uuid(text);
@@ -213,6 +214,45 @@ Results results() {
   return body;
 }
 
+List list() {
+  List body;
+  body.queue = "mail";
+  body.type = "send";
+  body.states = 1U << static_cast<unsigned>(JobState::ready) | 1U << static_cast<unsigned>(JobState::failed);
+  body.since = Millis{3600000};
+  body.limit = 20;
+  body.cursor = kCursor;
+  return body;
+}
+
+List list_ending() {
+  List body;
+  body.ending = "2345678901";
+  return body;
+}
+
+Listed listed() {
+  Listed body;
+  JobInfo& ready = body.jobs.emplace_back();
+  ready.id = sample_id(2);
+  ready.queue = "default";
+  ready.type = "exec";
+  ready.created_at = Wall{1795343400000};
+  JobInfo& done = body.jobs.emplace_back();
+  done.id = sample_id(1);
+  done.queue = "default";
+  done.type = "exec";
+  done.state = JobState::succeeded;
+  done.attempts = 1;
+  done.created_at = Wall{1795343400000};
+  done.finished_at = Wall{1795343403000};
+  done.report.exit_code = 0;
+  done.report.worker = "node1-x7";
+  done.result_size = 5;
+  body.cursor = kCursor;
+  return body;
+}
+
 AdminReply admin_reply() {
   AdminReply body;
   body.rows.push_back(
@@ -310,6 +350,9 @@ void add_client_samples(std::vector<Sample>& out) {
                  "RETRY of two jobs, one only if it is still at attempt 2",
                  {9, Retry{{{sample_id(1), 2}, {sample_id(2), {}}}}}});
   out.push_back({"results", "RESULTS: cancelled, not known, done as asked", {8, results()}});
+  out.push_back({"list", "LIST: the next page of a filtered list", {14, list()}});
+  out.push_back({"list_ending", "LIST: whose id ends like this?", {15, list_ending()}});
+  out.push_back({"listed", "LISTED: two jobs, and more to come", {14, listed()}});
   out.push_back({"admin", "ADMIN: pause a queue", {10, Admin{"pause", {{"queue", "default"}}}}});
   out.push_back({"admin_reply", "ADMIN_REPLY with one row", {11, admin_reply()}});
 }
