@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::string_view kLine = "photo 1.jpg";
 constexpr std::string_view kCursor = "\x07\x01\xa2\x03\xa2\x4e\x40";  // opaque: no reader looks into it
+constexpr std::string_view kAdminCursor = "00c0ffee01";
 
 Uuid uuid(std::string_view text) {
   const auto parsed = parse_uuid(text);
@@ -260,6 +261,13 @@ AdminReply admin_reply() {
   return body;
 }
 
+AdminReply purge_reply() {
+  AdminReply body;
+  body.rows.push_back(
+      {{"forgotten", std::int64_t{1000}}, {"more", true}, {"through", std::int64_t{52310}}, {"cursor", kAdminCursor}});
+  return body;
+}
+
 // encode_spec() of sample_spec(), as tests/golden/spec.hex has it.
 constexpr std::string_view kSpecBytes =
     "\x93\x93\x93\xc4\x07\x63\x6f\x6e\x76\x65\x72\x74\xc4\x02\x7b\x7d\xc4\x07\x6f\x75\x74\x2e\x6a\x70\x67\x92\xc4\x04\x4c"
@@ -355,6 +363,14 @@ void add_client_samples(std::vector<Sample>& out) {
   out.push_back({"listed", "LISTED: two jobs, and more to come", {14, listed()}});
   out.push_back({"admin", "ADMIN: pause a queue", {10, Admin{"pause", {{"queue", "default"}}}}});
   out.push_back({"admin_reply", "ADMIN_REPLY with one row", {11, admin_reply()}});
+  out.push_back({"admin_purge",
+                 "ADMIN: purge the queued jobs of a queue",
+                 {16, Admin{"purge", {{"queue", "default"}, {"state", "ready,scheduled"}}}}});
+  out.push_back({"admin_purge_reply", "ADMIN_REPLY: a slice is purged, there are more", {16, purge_reply()}});
+  out.push_back(
+      {"admin_retry",
+       "ADMIN: the next slice of a retry",
+       {17, Admin{"retry", {{"queue", "default"}, {"state", "failed"}, {"through", "52310"}, {"cursor", kAdminCursor}}}}});
 }
 
 void add_worker_samples(std::vector<Sample>& out) {
