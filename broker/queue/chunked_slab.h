@@ -18,6 +18,8 @@ inline constexpr std::uint32_t kNone = UINT32_MAX;
 template <typename T, std::uint32_t kPerChunk = 4096>
 class ChunkedSlab {
  public:
+  static constexpr std::uint32_t kChunk = kPerChunk;
+
   // A value as default-constructed.
   [[nodiscard]] std::uint32_t allocate() {
     ++size_;
@@ -40,6 +42,8 @@ class ChunkedSlab {
   [[nodiscard]] T& operator[](std::uint32_t index) { return chunks_[index / kPerChunk][index % kPerChunk]; }
   [[nodiscard]] const T& operator[](std::uint32_t index) const { return chunks_[index / kPerChunk][index % kPerChunk]; }
   [[nodiscard]] std::uint32_t size() const { return size_; }
+  // Indexes below this were handed out at some time.
+  [[nodiscard]] std::uint32_t used() const { return used_; }
   [[nodiscard]] std::size_t bytes() const { return chunks_.size() * kPerChunk * sizeof(T); }
 
  private:

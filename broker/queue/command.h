@@ -54,14 +54,20 @@ struct Retry {
   std::span<const RetryItem> items;
   std::span<const FinishedJob> found;
 };
-// Forgets queued jobs of `queue` in one of `states` (bit per JobState) with a sequence up to `through`, at most
-// limits::kSliceRecords in one call; PurgeReply says whether more are left. Finished jobs in the store are the server's.
+// Forgets queued jobs of `queue` in one of `states` (scheduled, ready) with a sequence up to `through`, at most
+// limits::kSliceRecords in one call; PurgeReply says whether more are left.
 struct Purge {
   ClientRef client = 0;
   std::uint64_t request = 0;
   std::string_view queue;
   std::uint32_t states = 0;
   Sequence through = 0;
+};
+// Forgets these finished jobs, as the store gave them: those that went on since are left alone. PurgeReply counts.
+struct ForgetFinished {
+  ClientRef client = 0;
+  std::uint64_t request = 0;
+  std::span<const FinishedJob> jobs;
 };
 struct Pause {
   ClientRef client = 0;

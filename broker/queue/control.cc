@@ -155,7 +155,7 @@ ItemReply Core::State::revive_found(const FinishedJob& found, Now now, Effects& 
   const Sequence old = found.job.sequence;
   JobRecord job = found.job;
   job.sequence = next_sequence++;
-  const JobIndex index = begin(job, shape, found.job.body.size(), JobState::ready, {});
+  const JobIndex index = begin(job, shape, found.body_size, JobState::ready, {});
   jobs[index].attempts = found.outcome.attempts;
   JobDetail& detail = jobs.ensure_detail(index);
   detail.consumed = found.outcome.consumed;

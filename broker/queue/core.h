@@ -11,6 +11,7 @@
 #include "broker/queue/change.h"
 #include "broker/queue/command.h"
 #include "broker/queue/message.h"
+#include "broker/queue/survey.h"
 #include "common/base/prng.h"
 
 namespace rota::queue {
@@ -99,6 +100,7 @@ class Core {
   void apply(const Cancel& command, Now now, Effects& out);
   void apply(const Retry& command, Now now, Effects& out);
   void apply(const Purge& command, Now now, Effects& out);
+  void apply(const ForgetFinished& command, Now now, Effects& out);
   void apply(const Pause& command, Now now, Effects& out);
   void apply(const WorkerHello& command, Now now, Effects& out);
   void apply(const Complete& command, Now now, Effects& out);
@@ -121,6 +123,10 @@ class Core {
   [[nodiscard]] std::optional<JobView> view(const JobId& id, Now now) const;
   [[nodiscard]] bool is_served(std::string_view queue, std::string_view type) const;
   [[nodiscard]] bool is_paused(std::string_view queue) const;
+  // It has, or had since the start, jobs or workers.
+  [[nodiscard]] bool knows_queue(std::string_view queue) const;
+  // A slice of a search over all jobs held: some thousands of them are looked at.
+  void survey(Survey& survey);
   void each_queue(Now now, const std::function<void(const QueueView&)>& visit) const;
   void each_worker(Now now, const std::function<void(const WorkerView&)>& visit) const;
   [[nodiscard]] const Counters& counters() const;

@@ -133,6 +133,8 @@ struct Core::State {
   std::uint64_t purge_ready(std::uint32_t queue, Sequence through, std::uint64_t most, bool& more, Effects& out);
   std::uint64_t purge_scheduled(std::uint32_t queue, Sequence through, std::uint64_t most, bool& more, Effects& out);
   void purge_job(JobIndex job, Effects& out);
+  bool forget_finished(const FinishedJob& finished, Effects& out);
+  void release_key_end(const FinishedJob& finished);
 
   // --- hello.cc, leases.cc ------------------------------------------------------------------------------------------
   std::optional<std::string_view> name_conflict(const WorkerHello& hello, Now now, Effects& out);

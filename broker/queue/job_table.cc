@@ -35,6 +35,11 @@ JobIndex JobTable::find(const JobId& id) const {
 JobIndex JobTable::insert(const JobId& id) {
   const JobIndex job = entries_.allocate();
   entries_[job].id = id;
+  const std::uint32_t chunk = job / kChunkJobs;
+  if (chunk == spans_.size()) spans_.emplace_back();
+  Span& span = spans_[chunk];
+  span.oldest = std::min(span.oldest, time_of(id));
+  span.newest = std::max(span.newest, time_of(id));
   const bool inserted = tables_[table_of(seed_.hash(id))].insert(job).second;
   ROTA_CHECK(inserted);
   return job;

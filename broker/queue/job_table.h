@@ -2,9 +2,11 @@
 
 #include <absl/container/flat_hash_set.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "broker/queue/chunked_slab.h"
 #include "broker/queue/job_entry.h"
@@ -44,6 +46,23 @@ class JobTable {
   // Frees a detail that says nothing which its defaults do not.
   void trim_detail(JobIndex job);
 
+  // Entries lie in chunks, filled one after the other: mostly in order of time. What is known of a chunk without looking.
+  struct Span {
+    Wall oldest{INT64_MAX}, newest{INT64_MIN};  // no id in it is outside; it may be narrower
+  };
+  static constexpr std::uint32_t kChunkJobs = ChunkedSlab<JobEntry>::kChunk;
+  [[nodiscard]] std::uint32_t chunks() const { return static_cast<std::uint32_t>(spans_.size()); }
+  [[nodiscard]] const Span& span(std::uint32_t chunk) const { return spans_[chunk]; }
+  template <typename Visit>
+  void each_in(std::uint32_t chunk, Visit visit) const {
+    const std::uint32_t end = std::min(entries_.used(), (chunk + 1) * kChunkJobs);
+    for (JobIndex job = chunk * kChunkJobs; job < end; ++job) {
+      if (!entries_[job].id.is_nil()) visit(job);
+    }
+  }
+  // After a look at the whole chunk.
+  void set_span(std::uint32_t chunk, Span span) { spans_[chunk] = span; }
+
   [[nodiscard]] std::uint32_t size() const { return entries_.size(); }
   [[nodiscard]] std::uint32_t details() const { return details_.size(); }
   // Held by entries, details and the id index.
@@ -81,6 +100,7 @@ class JobTable {
   Seed seed_;
   ChunkedSlab<JobEntry> entries_;
   ChunkedSlab<JobDetail, 1024> details_;
+  std::vector<Span> spans_;  // one a chunk of entries_
   std::vector<Table> tables_;
 };
 

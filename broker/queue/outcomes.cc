@@ -34,11 +34,7 @@ bool Core::State::has_expired(JobIndex job, Now now) const {
   return detail != nullptr && detail->expires_at <= now.steady;
 }
 
-bool Core::State::is_forgotten(JobIndex job) const {
-  const JobEntry& entry = jobs[job];
-  if (!is_final(entry.state)) return false;
-  return entry.forgotten || entry.sequence <= queue_of(job).purged_through[static_cast<std::size_t>(entry.state)];
-}
+bool Core::State::is_forgotten(JobIndex job) const { return is_final(jobs[job].state) && jobs[job].forgotten; }
 
 void Core::State::finish(JobIndex job, const Ending& ending, Now now, Effects& out) {
   JobEntry& entry = jobs[job];

@@ -1,11 +1,6 @@
 #include "broker/queue/core_state.h"
 
 namespace rota::queue {
-namespace {
-
-constexpr std::uint32_t bit(JobState state) { return 1U << static_cast<std::uint32_t>(state); }
-
-}  // namespace
 
 void Core::apply(const Purge& command, Now now, Effects& out) {
   State& s = *state_;
@@ -13,20 +8,48 @@ void Core::apply(const Purge& command, Now now, Effects& out) {
   PurgeReply reply{command.client, command.request, 0, false};
   const std::uint32_t index = s.shapes.find_queue(command.queue);
   if (index != kNone) {
-    QueueState& queue = s.shapes.queue(index);
-    for (const JobState state : {JobState::succeeded, JobState::failed, JobState::cancelled, JobState::expired}) {
-      Sequence& through = queue.purged_through[static_cast<std::size_t>(state)];
-      if ((command.states & bit(state)) != 0) through = std::max(through, command.through);
-    }
-    if ((command.states & bit(JobState::ready)) != 0) {
+    if ((command.states & state_bit(JobState::ready)) != 0) {
       reply.forgotten += s.purge_ready(index, command.through, limits::kSliceRecords, reply.more, out);
     }
-    if ((command.states & bit(JobState::scheduled)) != 0 && !reply.more) {
+    if ((command.states & state_bit(JobState::scheduled)) != 0 && !reply.more) {
       const std::uint64_t most = limits::kSliceRecords - reply.forgotten;
       reply.forgotten += s.purge_scheduled(index, command.through, most, reply.more, out);
     }
   }
   out.messages.push_back(Message{false, reply});
+}
+
+void Core::apply(const ForgetFinished& command, Now now, Effects& out) {
+  State& s = *state_;
+  s.start_clock(now);
+  PurgeReply reply{command.client, command.request, 0, false};
+  for (const FinishedJob& job : command.jobs) reply.forgotten += s.forget_finished(job, out) ? 1U : 0U;
+  out.messages.push_back(Message{false, reply});
+}
+
+bool Core::State::forget_finished(const FinishedJob& finished, Effects& out) {
+  const JobId& id = finished.job.id;
+  Durability durability = finished.job.shared->policy.durability;
+  if (const JobIndex job = jobs.find(id); job != kNone) {
+    JobEntry& entry = jobs[job];
+    if (!is_final(entry.state) || entry.sequence != finished.outcome.sequence || entry.forgotten) return false;
+    entry.forgotten = true;
+    durability = entry.durability();
+  }
+  release_key_end(finished);
+  out.changes.push_back(Change{durability, JobForgotten{id, finished.outcome.sequence, {}}});
+  return true;
+}
+
+// What is forgotten holds no key any more.
+void Core::State::release_key_end(const FinishedJob& finished) {
+  if (finished.job.key.empty()) return;
+  const std::uint32_t queue = shapes.find_queue(finished.job.shared->queue);
+  const std::uint32_t key = queue == kNone ? kNone : keys.find(queue, finished.job.key);
+  if (key == kNone || keys[key].until == kNeverSteady || keys[key].id != finished.job.id) return;
+  leave_key_end(key);
+  keys.release(key);
+  if (keys[key].job == kNone) keys.erase(key);
 }
 
 void Core::State::purge_job(JobIndex job, Effects& out) {

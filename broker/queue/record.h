@@ -108,6 +108,7 @@ struct OutcomeRecord {
 struct FinishedJob {
   JobRecord job;
   OutcomeRecord outcome;
+  std::uint32_t body_size = 0;  // known also where job.body was left out
 };
 
 // A live job as the store returns it at load.

@@ -31,7 +31,6 @@ struct QueueState {
   std::int64_t known_steady = INT64_MAX, known_wall = INT64_MAX;  // their earliest, as the core's own trees know it
   absl::btree_set<SessionRef> overfull;                           // sessions serving it that hold more than they have slots
   std::uint32_t members = 0;                                      // sessions serving it
-  Sequence purged_through[kJobStateCount] = {};                   // final states: finished jobs up to here were purged
   struct {
     Sequence through = 0;
     DeadlineTree::Key steady, wall;

@@ -30,6 +30,18 @@ std::optional<JobState> job_state_from_number(std::uint64_t number) {
   return static_cast<JobState>(number);
 }
 
+std::optional<std::uint32_t> parse_job_states(std::string_view names) {
+  std::uint32_t states = 0;
+  for (;;) {
+    const std::size_t comma = names.find(',');
+    const std::optional<JobState> state = parse_job_state(names.substr(0, comma));
+    if (!state) return std::nullopt;
+    states |= state_bit(*state);
+    if (comma == std::string_view::npos) return states;
+    names.remove_prefix(comma + 1);
+  }
+}
+
 std::string_view durability_name(Durability durability) {
   return durability == Durability::memory ? "memory" : durability == Durability::fsync ? "fsync" : "written";
 }

@@ -22,9 +22,16 @@ enum class JobState : std::uint8_t {
 inline constexpr std::uint8_t kJobStateCount = 8;
 
 [[nodiscard]] constexpr bool is_final(JobState state) { return state >= JobState::succeeded; }
+// A set of states is a number with one bit for each.
+[[nodiscard]] constexpr std::uint32_t state_bit(JobState state) { return 1U << static_cast<unsigned>(state); }
+inline constexpr std::uint32_t kQueuedStates = state_bit(JobState::scheduled) | state_bit(JobState::ready);
+inline constexpr std::uint32_t kFinalStates = state_bit(JobState::succeeded) | state_bit(JobState::failed) |
+                                              state_bit(JobState::cancelled) | state_bit(JobState::expired);
 [[nodiscard]] std::string_view job_state_name(JobState state);  // "ready"
 [[nodiscard]] std::optional<JobState> parse_job_state(std::string_view name);
 [[nodiscard]] std::optional<JobState> job_state_from_number(std::uint64_t number);
+// "failed,expired" as a set; nothing if a name is unknown or missing.
+[[nodiscard]] std::optional<std::uint32_t> parse_job_states(std::string_view names);
 
 // What an acknowledgement of a submit means.
 enum class Durability : std::uint8_t {

@@ -180,7 +180,10 @@ class Model {
 
   void purge() {
     const std::string_view queue = kQueues[random_.below(3)];
-    core_.apply(Purge{1, 1, queue, 3U | 4U, core_.last_sequence()}, now_, effects_);
+    core_.apply(Purge{1, 1, queue, kQueuedStates, core_.last_sequence()}, now_, effects_);
+    take();
+    const auto finished = store_.some_finished(10);
+    core_.apply(ForgetFinished{1, 1, finished}, now_, effects_);
     take();
   }
 

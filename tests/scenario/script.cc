@@ -52,11 +52,14 @@ std::string Script::step(const std::vector<std::string>& lines) {
 void Script::run(const Line& line) {
   using Handler = void (Script::*)(const Line&);
   static const std::map<std::string, Handler> kHandlers{
-      {"options", &Script::options},   {"submit", &Script::submit}, {"hello", &Script::hello},
-      {"complete", &Script::complete}, {"renew", &Script::renew},   {"release", &Script::release},
-      {"goodbye", &Script::goodbye},   {"cancel", &Script::cancel}, {"retry", &Script::retry},
-      {"purge", &Script::purge},       {"pause", &Script::pause},   {"resume", &Script::pause},
-      {"drain", &Script::drain},       {"show", &Script::show},     {"unreachable", &Script::unreachable}};
+      {"options", &Script::options}, {"submit", &Script::submit},
+      {"hello", &Script::hello},     {"complete", &Script::complete},
+      {"renew", &Script::renew},     {"release", &Script::release},
+      {"goodbye", &Script::goodbye}, {"cancel", &Script::cancel},
+      {"retry", &Script::retry},     {"purge", &Script::purge},
+      {"forget", &Script::forget},   {"pause", &Script::pause},
+      {"resume", &Script::pause},    {"drain", &Script::drain},
+      {"show", &Script::show},       {"unreachable", &Script::unreachable}};
   if (const auto at = kHandlers.find(line.verb); at != kHandlers.end()) {
     (this->*at->second)(line);
     take();
@@ -291,6 +294,15 @@ void Script::purge(const Line& line) {
   }
   const std::string queue = line.text("queue", "default");
   core_.apply(Purge{1, 1, queue, states, line.number("through", core_.last_sequence())}, now_, effects_);
+  take();
+}
+
+// As the server does it: the jobs come from the store.
+void Script::forget(const Line& line) {
+  std::vector<JobId> ids;
+  for (const std::string& name : line.words) ids.push_back(id_of(name, line));
+  const auto found = store_.find(ids);
+  core_.apply(ForgetFinished{1, 1, found}, now_, effects_);
   take();
 }
 

@@ -43,6 +43,7 @@ class Script {
   void cancel(const Line& line);
   void retry(const Line& line);
   void purge(const Line& line);
+  void forget(const Line& line);
   void pause(const Line& line);
   void drain(const Line& line);
   void restart();

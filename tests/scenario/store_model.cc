@@ -105,11 +105,22 @@ Core StoreModel::reopen(CoreOptions options, Prng prng, Now now) {
   return core;
 }
 
+std::vector<FinishedJob> StoreModel::some_finished(std::size_t most) const {
+  std::vector<JobId> ids;
+  for (const auto& [id, job] : finished_) {
+    if (ids.size() == most) break;
+    ids.push_back(id);
+  }
+  return find(ids);
+}
+
 std::vector<FinishedJob> StoreModel::find(const std::vector<JobId>& ids) const {
   std::vector<FinishedJob> result;
   for (const JobId& id : ids) {
     const auto at = finished_.find(id);
-    if (at != finished_.end()) result.push_back({at->second->record, *at->second->outcome});
+    if (at != finished_.end()) {
+      result.push_back({at->second->record, *at->second->outcome, static_cast<std::uint32_t>(at->second->body.size())});
+    }
   }
   return result;
 }

@@ -21,6 +21,8 @@ class StoreModel {
   [[nodiscard]] queue::Core reopen(queue::CoreOptions options, Prng prng, Now now);
   // The finished jobs among `ids` that are remembered.
   [[nodiscard]] std::vector<queue::FinishedJob> find(const std::vector<JobId>& ids) const;
+  // The first ones by id.
+  [[nodiscard]] std::vector<queue::FinishedJob> some_finished(std::size_t most) const;
   [[nodiscard]] std::size_t live() const { return live_.size(); }
   [[nodiscard]] std::size_t finished() const { return finished_.size(); }
   [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
