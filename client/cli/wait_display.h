@@ -1,35 +1,26 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+
+#include "client/cli/progress_bar.h"
 
 namespace rota::cli {
 
-// The bar and its numbers in less than `columns` characters, so that no terminal wraps it.
-[[nodiscard]] std::string progress_line(std::uint64_t done, std::uint64_t total, std::uint64_t failed, double rate,
-                                        std::size_t columns);
-
-// Tells people on stderr how far several jobs are: a bar that is redrawn on a terminal, one line at the end elsewhere.
+// Tells people on stderr how far several jobs are: a bar on a terminal, and one line at the end.
 class WaitDisplay {
  public:
-  WaitDisplay(std::uint64_t total, bool enabled);
+  WaitDisplay(std::uint64_t total, bool enabled) : total_(total), enabled_(enabled), bar_(total, enabled) {}
 
-  // Redraws the bar, at most ten times a second unless `force`.
-  void update(std::uint64_t done, std::uint64_t failed, bool force = false);
+  void update(std::uint64_t done, std::uint64_t failed) { bar_.update(done, failed); }
   // Removes the bar before something else is written.
-  void clear();
+  void clear() { bar_.clear(); }
   // The last word.
   void finish(std::uint64_t done, std::uint64_t failed);
 
  private:
-  [[nodiscard]] double seconds() const;
-
   std::uint64_t total_;
   bool enabled_;
-  bool terminal_;
-  bool drawn_ = false;
-  std::int64_t start_us_;
-  std::int64_t drawn_us_ = 0;
+  ProgressBar bar_;
 };
 
 }  // namespace rota::cli

@@ -12,7 +12,7 @@
 #include "client/cli/job_text.h"
 #include "client/cli/option_takers.h"
 #include "client/cli/output_choice.h"
-#include "client/cli/wait_display.h"
+#include "client/cli/progress_bar.h"
 #include "common/base/entropy.h"
 
 namespace rota::cli {
@@ -255,14 +255,14 @@ TEST(JobJsonTest, ErrorTellsWhetherTryingAgainHelps) {
 TEST(JobTextTest, ColumnsAreAligned) {
   const std::vector<client::AdminRow> rows{{{"queue", std::string("default")}, {"ready", std::int64_t{12}}},
                                            {{"queue", std::string("b")}, {"ready", std::int64_t{3}}}};
-  EXPECT_EQ(row_table(rows, true), "QUEUE    READY\ndefault  12\nb        3\n");
+  EXPECT_EQ(row_table(rows, true), "QUEUE    READY\ndefault     12\nb            3\n");
 }
 
 TEST(JobTextTest, ColumnsAreThoseOfAllRows) {
   const std::vector<client::AdminRow> rows{
       {{"queue", std::string("a")}, {"ready", std::int64_t{1}}},
       {{"queue", std::string("b")}, {"age", std::int64_t{9}}, {"ready", std::int64_t{2}}, {"last", true}}};
-  EXPECT_EQ(row_table(rows, true), "QUEUE  AGE  READY  LAST\na      -    1      -\nb      9    2      yes\n");
+  EXPECT_EQ(row_table(rows, true), "QUEUE  AGE  READY  LAST\na        -      1  -\nb        9      2  yes\n");
 }
 
 }  // namespace
