@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "broker/store/lmdb_finished.h"
 #include "broker/store/meta_pages.h"
 #include "common/base/check.h"
 
@@ -52,6 +53,17 @@ void UnsweptIndex::find(std::span<const JobId> ids, std::vector<std::uint64_t>& 
     const auto it = places_.find(id);
     places.push_back(it == places_.end() ? 0 : it->second);
   }
+}
+
+std::vector<UnsweptIndex::Change> UnsweptIndex::newest(const JobId& below, std::size_t most) const {
+  std::vector<Change> found;
+  const std::lock_guard lock(mutex_);
+  auto it = below.is_nil() ? places_.end() : places_.lower_bound(below);
+  while (it != places_.begin() && found.size() < most) {
+    --it;
+    found.push_back({it->first, it->second});
+  }
+  return found;
 }
 
 std::size_t UnsweptIndex::size() const {
@@ -137,78 +149,6 @@ Status LmdbStore::bodies(std::span<const queue::Sequence> sequences,
   }
   return {};
 }
-
-namespace {
-
-// Reads finished jobs, filed or not, in one transaction.
-class FinishedReader {
- public:
-  FinishedReader(const Env& env, const Txn& txn, bool with_body)
-      : env_(env), txn_(txn), shared_(env, txn), with_body_(with_body) {}
-
-  using Sink = std::function<void(const queue::FinishedJob&)>;
-  // `place`: finish number, or 0. False: no such job.
-  Result<bool> read(const JobId& id, std::uint64_t place, const Sink& sink) {
-    if (place != 0) {
-      auto found = unswept(id, place, sink);
-      if (!found || *found) return found;
-    }
-    return filed(id, sink);
-  }
-
- private:
-  Result<bool> unswept(const JobId& id, std::uint64_t place, const Sink& sink) {
-    const NumberKey finish = number_key(place);
-    const auto payload = get(env_, txn_, Table::outcomes, view(finish));
-    if (!payload) return payload.error();
-    if (!*payload) return false;
-    StoredEnd end;
-    if (!decode_end(**payload, end) || end.outcome.id != id) return env_.damaged(Table::outcomes, view(finish));
-    const NumberKey sequence = number_key(end.outcome.sequence);
-    MDB_val key = to_val(view(sequence));
-    MDB_val value{};
-    const int rc = ::mdb_get(txn_.get(), env_.table(Table::bodies), &key, &value);
-    if (rc != 0 && rc != MDB_NOTFOUND) return env_.failure("read bodies", rc);
-    StoredJob stored;
-    if (rc != 0 || !open_job(view(sequence), to_view(value), with_body_, stored)) {
-      return env_.damaged(Table::bodies, view(sequence));
-    }
-    return give(stored, end, Table::bodies, view(sequence), sink);
-  }
-
-  Result<bool> filed(const JobId& id, const Sink& sink) {
-    MDB_val key = to_val(view(id));
-    MDB_val value{};
-    const int rc = ::mdb_get(txn_.get(), env_.table(Table::finished), &key, &value);
-    if (rc == MDB_NOTFOUND) return false;
-    if (rc != 0) return env_.failure("read finished", rc);
-    StoredFinished finished;
-    if (!open_finished(view(id), to_view(value), with_body_, finished)) return env_.damaged(Table::finished, view(id));
-    return give(finished.stored, finished.end, Table::finished, view(id), sink);
-  }
-
-  Result<bool> give(const StoredJob& stored, const StoredEnd& end, Table table, std::string_view key, const Sink& sink) {
-    const auto part = shared_.of(stored, table, key);
-    if (!part) return part.error();
-    queue::SharedRecord record = **part;
-    queue::FinishedJob job{stored.job, end.outcome};
-    job.job.sequence = end.outcome.sequence;
-    job.job.shared = &record;
-    if (!with_body_) {
-      record.spec = {};
-      job.job.body = {};
-    }
-    sink(job);
-    return true;
-  }
-
-  const Env& env_;
-  const Txn& txn_;
-  SharedReader shared_;
-  bool with_body_;
-};
-
-}  // namespace
 
 Status LmdbStore::find(std::span<const JobId> ids, const FinishedQuery& query,
                        const std::function<void(std::size_t, const queue::FinishedJob&)>& sink) {

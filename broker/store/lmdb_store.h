@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 #include "broker/store/directory_lock.h"
 #include "broker/store/file_space.h"
@@ -31,11 +32,14 @@ class UnsweptIndex {
   void filed(const std::vector<Change>& places);
   [[nodiscard]] std::optional<std::uint64_t> find(const JobId& id) const;
   void find(std::span<const JobId> ids, std::vector<std::uint64_t>& places) const;
+  // The first `most` entries under `below` (nil: of all), highest id first.
+  [[nodiscard]] std::vector<Change> newest(const JobId& below, std::size_t most) const;
   [[nodiscard]] std::size_t size() const;
 
  private:
   mutable std::mutex mutex_;
-  absl::flat_hash_map<JobId, std::uint64_t> places_;
+  // A tree: lists walk it, ids mostly come in rising order, and it never stalls to grow.
+  absl::btree_map<JobId, std::uint64_t> places_;
 };
 
 // The shared parts that records of one read transaction name, each read and decoded once.
@@ -70,6 +74,8 @@ class LmdbStore final : public Store {
                               const std::function<void(std::size_t, const Batch::Body&)>& sink) override;
   [[nodiscard]] Status find(std::span<const JobId> ids, const FinishedQuery& query,
                             const std::function<void(std::size_t, const queue::FinishedJob&)>& sink) override;
+  [[nodiscard]] Result<ListPage> list(const ListQuery& query,
+                                      const std::function<void(const queue::FinishedJob&)>& sink) override;
   [[nodiscard]] Result<MaintainInfo> maintain(Wall now) override;
   [[nodiscard]] Usage usage() const override;
 

@@ -77,21 +77,30 @@ class MemoryStore final : public Store {
     for (std::size_t i = 0; i < ids.size(); ++i) {
       const auto it = finished_.find(ids[i]);
       if (it == finished_.end()) continue;
-      StoredJob stored;
-      StoredEnd end;
-      queue::SharedRecord shared;
-      decode(*it->second, stored, shared);
-      ROTA_CHECK(decode_end(it->second->outcome, end));
-      queue::FinishedJob job{stored.job, end.outcome};
-      job.job.sequence = end.outcome.sequence;
-      job.job.shared = &shared;
-      if (!query.with_body) {
-        shared.spec = {};
-        job.job.body = {};
-      }
-      sink(i, job);
+      give(*it->second, query.with_body, [&](const queue::FinishedJob& job) { sink(i, job); });
     }
     return {};
+  }
+
+  Result<ListPage> list(const ListQuery& query, const std::function<void(const queue::FinishedJob&)>& sink) override {
+    const std::shared_lock lock(mutex_);
+    ListPage page;
+    std::size_t given = 0;
+    auto it = query.below.is_nil() ? finished_.end() : finished_.lower_bound(query.below);
+    while (it != finished_.begin()) {
+      --it;
+      if (time_of(it->first) < query.since) break;
+      if (given == std::max<std::size_t>(query.most, 1) || page.visited == std::max<std::size_t>(query.visits, 1)) {
+        page.more = true;
+        break;
+      }
+      ++page.visited;
+      page.reached = it->first;
+      if (!matches(*it->second, query)) continue;
+      give(*it->second, query.with_body, sink);
+      ++given;
+    }
+    return page;
   }
 
   Result<MaintainInfo> maintain(Wall now) override {
@@ -131,6 +140,36 @@ class MemoryStore final : public Store {
   static void decode(const KeptJob& kept, StoredJob& stored, queue::SharedRecord& shared) {
     ROTA_CHECK(decode_job_fields(kept.fields, kept.flags, stored));
     ROTA_CHECK(decode_shared(*kept.shared, shared));
+  }
+
+  static bool matches(const KeptJob& kept, const ListQuery& query) {
+    const auto state = peek_end_state(kept.outcome);
+    ROTA_CHECK(state.has_value());
+    if ((query.states & state_bit(*state)) == 0) return false;
+    if (query.queue.empty() && query.type.empty()) return true;
+    queue::SharedRecord shared;
+    ROTA_CHECK(decode_shared(*kept.shared, shared));
+    return (query.queue.empty() || shared.queue == query.queue) && (query.type.empty() || shared.type == query.type);
+  }
+
+  // Hands a finished job to `sink`.
+  static void give(const KeptJob& kept, bool with_body, const std::function<void(const queue::FinishedJob&)>& sink) {
+    StoredJob stored;
+    StoredEnd end;
+    queue::SharedRecord shared;
+    decode(kept, stored, shared);
+    ROTA_CHECK(decode_end(kept.outcome, end));
+    queue::FinishedJob job;
+    job.job = stored.job;
+    job.outcome = end.outcome;
+    job.body_size = static_cast<std::uint32_t>(stored.job.body.size());
+    job.job.sequence = end.outcome.sequence;
+    job.job.shared = &shared;
+    if (!with_body) {
+      shared.spec = {};
+      job.job.body = {};
+    }
+    sink(job);
   }
 
   void add_jobs(const BatchBuffers& buffers, CommitInfo& info) {

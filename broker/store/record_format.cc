@@ -172,9 +172,9 @@ bool decode_job_fields(std::string_view fields, std::uint8_t flags, StoredJob& s
   return read.ok();
 }
 
-bool decode_job(std::string_view payload, StoredJob& stored) {
-  FieldReader read(payload);
-  const std::uint8_t flags = read.byte();
+namespace {
+
+bool read_shared(FieldReader& read, std::uint8_t flags, StoredJob& stored) {
   if ((flags & ~static_cast<unsigned>(kKnownJobFlags)) != 0) return false;
   stored.shared = {};
   stored.shared_number = 0;
@@ -184,7 +184,21 @@ bool decode_job(std::string_view payload, StoredJob& stored) {
     stored.shared_number = read.varint();
     if (stored.shared_number == 0) return false;
   }
-  return read.ok() && decode_job_fields(read.rest(), flags, stored);
+  return read.ok();
+}
+
+}  // namespace
+
+bool decode_job(std::string_view payload, StoredJob& stored) {
+  FieldReader read(payload);
+  const std::uint8_t flags = read.byte();
+  return read_shared(read, flags, stored) && decode_job_fields(read.rest(), flags, stored);
+}
+
+bool peek_shared(std::string_view job_payload, StoredJob& stored) {
+  FieldReader read(job_payload);
+  const std::uint8_t flags = read.byte();
+  return read_shared(read, flags, stored);
 }
 
 std::size_t checked_size(std::string_view payload, const StoredJob& stored) {
@@ -280,6 +294,17 @@ bool decode_end(std::string_view payload, StoredEnd& end) {
   outcome.forget_at = sum(outcome.finished_at, read.zigzag());
   outcome.report = read.rest();
   return read.ok();
+}
+
+std::optional<JobState> peek_end_state(std::string_view outcome_payload) {
+  FieldReader read(outcome_payload);
+  if (read.byte() != static_cast<std::uint8_t>(EndKind::outcome)) return std::nullopt;
+  (void)read.varint();  // sequence
+  (void)read.varint();  // lease
+  (void)read.uuid();
+  const std::uint8_t state = read.byte();
+  if (!read.ok()) return std::nullopt;
+  return job_state_from_number(state);
 }
 
 void append_finished(std::string& out, std::string_view outcome_payload, std::string_view job_payload) {

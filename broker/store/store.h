@@ -70,6 +70,22 @@ struct FinishedQuery {
   bool with_body = false;  // job.body and job.shared->spec filled
 };
 
+// Which finished jobs list() gives: those that match everything that is set.
+struct ListQuery {
+  JobId below{};                             // only ids under this one; nil: from the newest
+  Wall since{};                              // only ids made at this time or later (time_of(id)); ms 0: all
+  std::string queue, type;                   // empty: any
+  std::uint32_t states = kFinalStates;       // state_bit() of each
+  std::size_t most = 100;                    // jobs given at most; 0 counts as 1
+  std::size_t visits = limits::kListVisits;  // records looked at, at most; 0 counts as 1
+  bool with_body = false;                    // as FinishedQuery
+};
+struct ListPage {
+  JobId reached{};    // every match at or above this id was given; meaningful if `more`
+  bool more = false;  // there may be matches below `reached`
+  std::size_t visited = 0;
+};
+
 struct MaintainInfo {
   std::uint64_t swept = 0, forgotten = 0;
   std::uint64_t forgotten_early = 0;  // by --finished-limit, before their keep was over
@@ -77,7 +93,7 @@ struct MaintainInfo {
 };
 
 // One shard's durable state. Threads: open/load before anything else; new_batch and Batch::stage on the loop thread;
-// commit and maintain on the store thread only; bodies, find and usage on any thread, at any time after load.
+// commit and maintain on the store thread only; bodies, find, list and usage on any thread, at any time after load.
 // An error from commit is final: nothing can be trusted, the process must end.
 class Store {
  public:
@@ -95,6 +111,10 @@ class Store {
   // Calls `sink(i, job)` for every ids[i] that is a finished, remembered job.
   [[nodiscard]] virtual Status find(std::span<const JobId> ids, const FinishedQuery& query,
                                     const std::function<void(std::size_t, const queue::FinishedJob&)>& sink) = 0;
+  // Calls `sink(job)` for finished, remembered jobs that match, newest id first. One call looks at a bounded number of
+  // records and may give few jobs, or none, and `more`. A record that does not match is not checked for damage.
+  [[nodiscard]] virtual Result<ListPage> list(const ListQuery& query,
+                                              const std::function<void(const queue::FinishedJob&)>& sink) = 0;
   // Sweeps finished jobs, forgets those whose time is over, keeps space allocated ahead. A bounded slice of work.
   [[nodiscard]] virtual Result<MaintainInfo> maintain(Wall now) = 0;
   [[nodiscard]] virtual Usage usage() const = 0;

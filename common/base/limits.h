@@ -157,6 +157,7 @@ inline constexpr std::size_t kMinReserve = 64 * MiB;           // kept for dispa
 inline constexpr std::size_t kMaxUnswept = 200'000;   // finished jobs not yet filed; over it the sweeper runs first
 inline constexpr std::size_t kSweepSliceJobs = 2048;  // filed in one transaction: milliseconds, so that commits hardly wait
 inline constexpr std::size_t kSweepSliceBytes = 8 * MiB;
+inline constexpr std::size_t kListVisits = 10'000;     // records one look of a list passes: some milliseconds
 inline constexpr std::size_t kMaxListedDamages = 100;  // named by a check; the rest is counted
 inline constexpr Millis kSweepInterval = 1s;           // fewer than a slice are filed this long after the last time
 

@@ -1,35 +1,13 @@
 #include <atomic>
 #include <thread>
 
-#include "tests/conformance/store_driver.h"
+#include "tests/conformance/each_engine.h"
 
 // What every engine behind the Store interface does. Run against each.
 namespace rota::store::test {
 namespace {
 
-enum class Engine { lmdb, memory };
-
-class StoreConformance : public testing::TestWithParam<Engine> {
- protected:
-  void SetUp() override { make({}); }
-  void make(const StoreOptions& options, std::uint64_t memory_limit = limits::GiB) {
-    store_.reset();
-    if (GetParam() == Engine::lmdb) {
-      store_ = open_store(directory_.path(), options);
-    } else {
-      store_ = make_memory(options, memory_limit);
-    }
-    ASSERT_NE(store_, nullptr);
-    Loaded loaded;
-    const auto opened = store_->load(loaded);
-    ASSERT_TRUE(opened.ok()) << opened.error().message;
-    opened_ = *opened;
-  }
-
-  TempDir directory_;
-  std::unique_ptr<Store> store_;
-  Opened opened_;
-};
+class StoreConformance : public EachEngine {};
 
 TEST_P(StoreConformance, EmptyStoreOpensWithTheFirstNumbers) {
   EXPECT_EQ(opened_.epoch, 1U);
