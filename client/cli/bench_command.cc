@@ -1,5 +1,7 @@
 #include "client/cli/bench_command.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 
@@ -9,6 +11,7 @@
 #include "client/cli/job_text.h"
 #include "client/cli/option_takers.h"
 #include "client/cli/session.h"
+#include "client/cli/text_style.h"
 
 namespace rota::cli {
 
@@ -133,7 +136,9 @@ void BenchCommand::print(const Session& session, const std::string& workload, co
   if (session.output() == Output::json) {
     std::printf("%s\n", row_json(row).c_str());
   } else if (session.output() == Output::text) {
-    std::fputs(row_table({row}, false).c_str(), stdout);
+    std::fputs(row_table({row}, false, text_style(STDOUT_FILENO)).c_str(), stdout);
+  } else {
+    std::printf("%.0f\n", jobs / std::max(figures.seconds, 1e-6));
   }
   std::fflush(stdout);
 }

@@ -1,11 +1,14 @@
 #include "client/cli/broker_commands.h"
 
+#include <unistd.h>
+
 #include <cstdio>
 
 #include "client/cli/job_json.h"
 #include "client/cli/job_text.h"
 #include "client/cli/option_takers.h"
 #include "client/cli/session.h"
+#include "client/cli/text_style.h"
 #include "common/base/names.h"
 #include "common/program/exit_code.h"
 
@@ -13,11 +16,16 @@ namespace rota::cli {
 
 namespace {
 
+// Quiet: the names that a table begins with, of queues or workers.
 void print_rows(const Session& session, const std::vector<client::AdminRow>& rows, bool as_table) {
   if (session.output() == Output::json) {
     for (const client::AdminRow& row : rows) std::printf("%s\n", row_json(row).c_str());
   } else if (session.output() == Output::text) {
-    std::fputs(row_table(rows, as_table).c_str(), stdout);
+    std::fputs(row_table(rows, as_table, text_style(STDOUT_FILENO)).c_str(), stdout);
+  } else if (as_table) {
+    for (const client::AdminRow& row : rows) {
+      if (!row.empty()) std::printf("%s\n", std::string(client::text_in(row, row.front().first)).c_str());
+    }
   }
 }
 

@@ -1,5 +1,7 @@
 #include "client/cli/job_commands.h"
 
+#include <unistd.h>
+
 #include <cstdio>
 #include <unordered_set>
 
@@ -8,6 +10,7 @@
 #include "client/cli/job_text.h"
 #include "client/cli/job_waiter.h"
 #include "client/cli/session.h"
+#include "client/cli/text_style.h"
 #include "common/base/units.h"
 #include "common/program/exit_code.h"
 
@@ -62,12 +65,15 @@ class StatusCommand : public IdsCommand {
         code = not_found(session, job);
       } else if (session.output() == Output::json) {
         std::printf("%s\n", job_json(job).c_str());
+      } else if (session.output() == Output::quiet) {
+        std::printf("%s\n", std::string(job_state_name(job.state)).c_str());
       } else {
         known.push_back(job);
       }
     }
     if (session.output() != Output::text || known.empty()) return code;
-    std::fputs((ids.size() == 1 ? job_facts(known.front()) : job_table(known)).c_str(), stdout);
+    const TextStyle style = text_style(STDOUT_FILENO);
+    std::fputs((ids.size() == 1 ? job_facts(known.front(), style) : job_table(known, style)).c_str(), stdout);
     return code;
   }
 };
@@ -114,15 +120,15 @@ class ResultCommand : public IdsCommand {
                                                             std::string(job_state_name(job.state))});
       return code;
     }
-    if (job.result.size() < job.result_size && session.output() != Output::quiet) {
+    if (job.result.size() < job.result_size) {
       session.fail({Code::gone, "the result of job " + to_string(job.id) + ", " + format_size(job.result_size) +
                                     ", is not kept any longer; 'rota status' tells the other facts"});
       return program::kExitInternal;
     }
     if (session.output() == Output::json) {
       std::printf("%s\n", job_json(job, true).c_str());
-    } else if (session.output() == Output::text) {
-      session.write_out(job.result);
+    } else {
+      session.write_output(job.result, stdout);
     }
     if (job.state == JobState::succeeded) return 0;
     std::string text = "job " + to_string(job.id) + " " + std::string(job_state_name(job.state));
@@ -150,6 +156,8 @@ int print_outcomes(Session& session, const Result<std::vector<client::ItemOutcom
       const std::string state(job_state_name(outcome.state));
       const bool asked_only = done == "cancel" && outcome.state == JobState::running;
       std::printf("%s %s\n", to_string(outcome.id).c_str(), asked_only ? "running, asked to stop" : state.c_str());
+    } else {
+      std::printf("%s\n", to_string(outcome.id).c_str());
     }
   }
   return code;

@@ -187,12 +187,12 @@ std::optional<int> JobWaiter::fetch_result(client::Job& job) {
 
 int JobWaiter::write_single_through() {
   client::Job& job = *single_;
-  if (session_.output() == Output::text) {
+  if (session_.output() != Output::json) {
     const std::optional<int> missing = fetch_result(job);
     if (missing && (*missing != program::kExitInternal || job.state == JobState::succeeded)) return *missing;
-    session_.write_out(job.result);
+    session_.write_output(job.result, stdout);
     session_.flush_out();
-    std::fwrite(job.stderr_tail.data(), 1, job.stderr_tail.size(), stderr);
+    session_.write_output(job.stderr_tail, stderr);
   }
   if (job.state == JobState::succeeded) return program::kExitOk;
   const bool own_exit = job.exit_code && *job.exit_code != 0;

@@ -10,6 +10,7 @@
 
 #include "client/cli/job_json.h"
 #include "client/cli/option_takers.h"
+#include "client/cli/shown_text.h"
 #include "common/program/exit_code.h"
 #include "common/program/version.h"
 
@@ -23,14 +24,6 @@ sigset_t handled_signals() {
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
   return signals;
-}
-
-std::string one_line(std::string_view text) {
-  std::string line(text);
-  for (char& c : line) {
-    if (c == '\n' || c == '\r') c = ' ';
-  }
-  return line;
 }
 
 }  // namespace
@@ -111,7 +104,7 @@ int Session::fail(const Error& error) const {
   if (output() == Output::json) {
     std::fprintf(stderr, "%s\n", error_json(error).c_str());
   } else {
-    std::fprintf(stderr, "rota: %s\n", one_line(error.message).c_str());
+    std::fprintf(stderr, "rota: %s\n", shown_line(error.message).c_str());
   }
   return program::exit_for(error.code);
 }
@@ -142,7 +135,20 @@ int Session::finish(int code) const {
 void Session::notice(std::string_view message) const {
   if (output() == Output::quiet) return;
   flush_out();
-  std::fprintf(stderr, "rota: %s\n", one_line(message).c_str());
+  if (output() == Output::json) {
+    std::fprintf(stderr, "%s\n", object_json("notice", message).c_str());
+  } else {
+    std::fprintf(stderr, "rota: %s\n", shown_line(message).c_str());
+  }
+}
+
+void Session::write_output(std::string_view bytes, std::FILE* stream) const {
+  if (::isatty(::fileno(stream)) == 1) {
+    const std::string shown = shown_output(bytes);
+    stream == stdout ? write_out(shown) : static_cast<void>(std::fwrite(shown.data(), 1, shown.size(), stream));
+  } else {
+    stream == stdout ? write_out(bytes) : static_cast<void>(std::fwrite(bytes.data(), 1, bytes.size(), stream));
+  }
 }
 
 }  // namespace rota::cli

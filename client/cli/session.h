@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdio>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -57,9 +58,11 @@ class Session {
   // Bytes to stdout, and what is buffered for it; finish() tells if they could not be written.
   void write_out(std::string_view bytes) const;
   void flush_out() const;
+  // A job's output: its bytes, but nothing that acts on a terminal where `stream` (stdout or stderr) is one.
+  void write_output(std::string_view bytes, std::FILE* stream) const;
   // The last word of the program: `code`, unless something could not be written to stdout.
   [[nodiscard]] int finish(int code) const;
-  // A line on stderr that is no error.
+  // A line on stderr that is no error; {"notice": …} in json, nothing in quiet.
   void notice(std::string_view message) const;
 
  private:

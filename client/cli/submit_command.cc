@@ -125,7 +125,7 @@ void SubmitCommand::print_answered(Session& session) {
 
 // With --wait stdout belongs to the job, or to the lines that tell how each ended.
 void SubmitCommand::print(Session& session, const client::SubmitResult& result) {
-  if (wait_ || session.output() == Output::quiet) return;
+  if (wait_) return;
   if (session.output() == Output::json) {
     std::printf("%s\n", submit_json(result).c_str());
   } else {

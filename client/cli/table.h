@@ -30,6 +30,7 @@ class Table {
   };
   struct Cell {
     Cell(std::string value, Colour look = Colour::none) : text(std::move(value)), colour(look) {}  // NOLINT
+    Cell(const char* value) : Cell(std::string(value)) {}                                          // NOLINT
     std::string text;                                                                              // empty or "-": no value
     Colour colour;
   };
