@@ -109,6 +109,29 @@ class Client {
   // Final jobs back to ready. Looks at each first and names the attempts it saw, so that asking again after a lost answer
   // never retries twice; CONFLICT if a job is not final, or ran on between.
   [[nodiscard]] Result<std::vector<ItemOutcome>> retry(std::span<const JobId> ids);
+  // Jobs by filter, newest first: what one look of the broker finds, at most `limit` (1 … limits::kMaxListJobs). It looks
+  // at a bounded number of records, so the page may be short, even empty, and yet there are more: ask on with its cursor,
+  // and the same filter, until that is empty. NOT_FOUND: no such queue. BAD_MESSAGE: the cursor is of another list.
+  [[nodiscard]] Result<JobPage> list_page(const JobFilter& filter, std::uint32_t limit = limits::kDefaultListJobs,
+                                          std::string_view cursor = {});
+  // The same, asking on by itself until there are `limit` jobs (any number) or no more. Each request has its own timeout.
+  [[nodiscard]] Result<JobPage> list(const JobFilter& filter, std::size_t limit = limits::kDefaultListJobs,
+                                     std::string_view cursor = {});
+  // The newest jobs, at most `limit`, whose id ends in `ending`: limits::kMinEnding to 32 lower-case hex digits without
+  // dashes. Only the newest limits::kShortIdSearch jobs are looked at. One job: the ending is unique.
+  [[nodiscard]] Result<std::vector<Job>> find_by_ending(std::string_view ending, std::uint32_t limit = 2);
+
+  // Called after each slice with what is done so far; false ends the command there.
+  using BulkSink = std::function<bool(const BulkProgress& so_far)>;
+  // Forgets the jobs of a queue that are in one of `states` (state_bit(); 0: all but running); running ones are left alone.
+  // The broker does it in slices, each a request with its own timeout. Jobs submitted after the first slice are left.
+  // NOT_FOUND: no such queue. After any other error what `on_slice` was told is done, and perhaps one slice more.
+  [[nodiscard]] Result<BulkProgress> purge(std::string_view queue, std::uint32_t states = 0, const BulkSink& on_slice = {});
+  // Puts the final jobs of a queue that are in one of `states` (0: failed) back to ready, in the same way. One that failed
+  // again after the first slice is left.
+  [[nodiscard]] Result<BulkProgress> retry_queue(std::string_view queue, std::uint32_t states = 0,
+                                                 const BulkSink& on_slice = {});
+
   // Administration: "queues", "workers", "stats", "pause" …; arguments and rows as docs/protocol.md lists them.
   [[nodiscard]] Result<std::vector<AdminRow>> admin(std::string_view verb, const std::vector<StringPair>& arguments = {});
   // Round-trip time in microseconds.

@@ -8,8 +8,6 @@
 // The requests of Client that are asked once and answered once.
 namespace rota::client {
 
-namespace {
-
 Job job_of(const wire::JobInfo& info) {
   Job job;
   job.id = info.id;
@@ -44,6 +42,10 @@ Job job_of(const wire::JobInfo& info) {
   return job;
 }
 
+Error wrong_answer() { return Error{Code::internal, "the broker answered with a message of another kind"}; }
+
+namespace {
+
 AdminRow row_of(const std::vector<wire::AdminValue>& values) {
   AdminRow row;
   row.reserve(values.size());
@@ -71,8 +73,6 @@ ItemOutcome outcome_of(const JobId& asked, const wire::ItemResult& item) {
   outcome.message = item.message;
   return outcome;
 }
-
-Error wrong_answer() { return Error{Code::internal, "the broker answered with a message of another kind"}; }
 
 // Cancel and Retry: the same shape of answer, some of its items perhaps "not now".
 class BulkCall {

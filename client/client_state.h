@@ -14,6 +14,11 @@
 
 namespace rota::client {
 
+// What the broker says about a job, as the caller's own.
+[[nodiscard]] Job job_of(const wire::JobInfo& info);
+// An answer that does not fit its request.
+[[nodiscard]] Error wrong_answer();
+
 // Joins the connection with what is asked over it. Internal to the library.
 class Client::State : public ConnectionHandler {
  public:

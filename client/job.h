@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "common/base/clock.h"
 #include "common/base/code.h"
 #include "common/base/job_id.h"
 #include "common/base/job_state.h"
@@ -57,6 +58,26 @@ struct Job {
   std::optional<double> progress;  // 0 … 1, of a running job, as its worker last said
   std::string progress_message;
   std::string waiting_for;  // why nothing runs; empty: nothing to say
+};
+
+// Which jobs to list: those that pass all that is given.
+struct JobFilter {
+  std::string queue, type;   // empty: any
+  std::uint32_t states = 0;  // state_bit() of each, live and final together; 0: any
+  Millis since{0};           // made within this long before now; 0: any
+};
+
+// A part of a list, newest first.
+struct JobPage {
+  std::vector<Job> jobs;  // without results
+  std::string cursor;     // where the list goes on, opaque bytes; empty: that was all
+};
+
+// What a command over the jobs of a queue has done so far.
+struct BulkProgress {
+  std::uint64_t done = 0;     // forgotten by purge, put back by retry_queue
+  std::uint64_t refused = 0;  // retry_queue: could not go back, because another job holds their key, say
+  bool complete = false;      // nothing is left to do
 };
 
 // How cancel or retry went for one job.

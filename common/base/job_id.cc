@@ -1,5 +1,9 @@
 #include "common/base/job_id.h"
 
+#include <algorithm>
+
+#include "common/base/limits.h"
+
 namespace rota {
 
 Slot slot_of_queue(std::string_view queue) {
@@ -32,6 +36,31 @@ Wall time_of(const JobId& id) {
   std::int64_t ms = 0;
   for (std::size_t i = 0; i < 6; ++i) ms = ms * 256 + id.bytes[i];
   return Wall{ms};
+}
+
+bool is_id_ending(std::string_view digits) {
+  const auto is_digit = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
+  return digits.size() >= limits::kMinEnding && digits.size() <= 2 * sizeof(JobId::bytes) &&
+         std::all_of(digits.begin(), digits.end(), is_digit);
+}
+
+std::optional<std::string> parse_id_ending(std::string_view text) {
+  std::string digits;  // from the last to the first
+  bool after_dash = false;
+  for (auto at = text.rbegin(); at != text.rend(); ++at) {
+    if (*at == '-') {
+      const std::size_t behind = digits.size();
+      const bool has_place = behind == 12 || behind == 16 || behind == 20 || behind == 24;
+      if (!has_place || after_dash) return std::nullopt;
+      after_dash = true;
+      continue;
+    }
+    after_dash = false;
+    digits += *at >= 'A' && *at <= 'F' ? static_cast<char>(*at - 'A' + 'a') : *at;
+  }
+  std::reverse(digits.begin(), digits.end());
+  if (!is_id_ending(digits)) return std::nullopt;
+  return digits;
 }
 
 }  // namespace rota

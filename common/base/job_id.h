@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "common/base/clock.h"
@@ -25,5 +27,10 @@ using Slot = std::uint16_t;
 [[nodiscard]] bool is_job_id(const Uuid& id);
 [[nodiscard]] Slot slot_of(const JobId& id);
 [[nodiscard]] Wall time_of(const JobId& id);
+
+// A shortened id: the ending of an id's hex digits, without dashes. limits::kMinEnding to 32 of 0-9 a-f.
+[[nodiscard]] bool is_id_ending(std::string_view digits);
+// The digits of an ending as people write it: of either case, with dashes where the whole form has them or without.
+[[nodiscard]] std::optional<std::string> parse_id_ending(std::string_view text);
 
 }  // namespace rota

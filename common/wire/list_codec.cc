@@ -1,5 +1,4 @@
 // Facts of jobs as JOBS and LISTED carry them; LIST, LISTED.
-#include <algorithm>
 #include <string>
 
 #include "common/wire/body_codec.h"
@@ -123,11 +122,6 @@ void write_job_info(Writer& writer, const JobInfo& job) {
 
 namespace {
 
-bool is_ending(std::string_view text) {
-  const auto is_digit = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
-  return text.size() >= limits::kMinEnding && text.size() <= kIdDigits && std::all_of(text.begin(), text.end(), is_digit);
-}
-
 void read_states(Reader& reader, std::uint32_t& states) {
   const std::uint32_t count = reader.array(kJobStateCount);
   for (std::uint32_t i = 0; i < count && reader.ok(); ++i) {
@@ -165,7 +159,7 @@ void read_list_key(Reader& reader, std::string_view key, List& body) {
     body.cursor = field("cursor").bytes(limits::kMaxCursor);
   } else if (key == "ending") {
     body.ending = field("ending").text(kIdDigits);
-    if (reader.ok() && !is_ending(body.ending)) reader.fail(Code::bad_message, "must be 8 to 32 of 0-9 a-f");
+    if (reader.ok() && !is_id_ending(body.ending)) reader.fail(Code::bad_message, "must be 8 to 32 of 0-9 a-f");
   } else {
     reader.skip();
   }

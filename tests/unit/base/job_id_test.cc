@@ -49,5 +49,27 @@ TEST(Uuid, TextRoundTripsAndNothingElseParses) {
   EXPECT_FALSE(parse_uuid("0193b2g0-6cf8-7656-8a2b-0123456789ab"));
 }
 
+TEST(JobId, EndingsAreTakenWithAndWithoutDashes) {
+  const std::string id = "0193b2f0-6cf8-7656-8a2b-0123456789ab";
+  std::string digits = id;
+  std::erase(digits, '-');
+  for (std::size_t size = 8; size <= digits.size(); ++size) {
+    const std::string ending = digits.substr(digits.size() - size);
+    EXPECT_EQ(parse_id_ending(ending), ending);
+  }
+  EXPECT_EQ(parse_id_ending(id), digits);
+  EXPECT_EQ(parse_id_ending("8a2b-0123456789ab"), "8a2b0123456789ab");
+  EXPECT_EQ(parse_id_ending("-0123456789ab"), "0123456789ab");
+  EXPECT_EQ(parse_id_ending("56789AB0"), "56789ab0");
+}
+
+TEST(JobId, AnythingElseIsNoEnding) {
+  for (const char* text :
+       {"", "1234567", "1234567g", "1234-5678", "56789ab-", "8a2b--0123456789ab", "0123-4567", "8a2-b0123456789ab",
+        "0193b2f06cf876568a2b0123456789ab0", "a0193b2f0-6cf8-7656-8a2b-0123456789ab"}) {
+    EXPECT_FALSE(parse_id_ending(text).has_value()) << text;
+  }
+}
+
 }  // namespace
 }  // namespace rota

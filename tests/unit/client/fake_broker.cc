@@ -53,6 +53,11 @@ std::size_t FakeBroker::jobs() const {
   return known_.size();
 }
 
+void FakeBroker::add(const JobId& id, bool is_final) {
+  const std::lock_guard lock(mutex_);
+  known_[id] = is_final;
+}
+
 void FakeBroker::await_submits(int count) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return submits_ >= count; });
@@ -105,11 +110,8 @@ void FakeBroker::handle(const net::RoutingId& from, const wire::Message& message
     }
     return answer(from, message.request, results);
   }
-  if (const auto* admin = std::get_if<wire::Admin>(&message.body)) {
-    wire::AdminReply reply;
-    reply.rows.push_back({{"verb", admin->verb}, {"commits", std::int64_t{7}}, {"rate", 0.5}, {"paused", true}});
-    return answer(from, message.request, reply);
-  }
+  if (const auto* list = std::get_if<wire::List>(&message.body)) return on_list(from, message.request, *list);
+  if (const auto* admin = std::get_if<wire::Admin>(&message.body)) return on_admin(from, message.request, *admin);
   refuse(from, message.request, Code::bad_message);
 }
 
@@ -176,6 +178,75 @@ void FakeBroker::on_get(const net::RoutingId& from, wire::Request request, const
     jobs.jobs.push_back(info);
   }
   answer(from, request, jobs);
+}
+
+// Looks at `look_at` jobs. The cursor is the last id that was looked at and the states that were asked for.
+void FakeBroker::on_list(const net::RoutingId& from, wire::Request request, const wire::List& list) {
+  ++lists_;
+  if (!list.queue.empty() && list.queue != "default") return refuse(from, request, Code::not_found);
+  const auto states = static_cast<char>(list.states);
+  if (!list.cursor.empty() && list.cursor.back() != states) return refuse(from, request, Code::bad_message);
+  wire::Listed listed;
+  std::string cursor;
+  std::size_t looked_at = 0;
+  for (auto job = known_.rbegin(); job != known_.rend(); ++job) {
+    const std::string_view bytes(reinterpret_cast<const char*>(job->first.bytes.data()), job->first.bytes.size());
+    if (!list.cursor.empty() && bytes >= list.cursor.substr(0, bytes.size())) continue;
+    if (looked_at == look_at || listed.jobs.size() == list.limit) {
+      listed.cursor = cursor;
+      break;
+    }
+    ++looked_at;
+    cursor = std::string(bytes) + states;
+    wire::JobInfo info;
+    info.id = job->first;
+    info.queue = "default";
+    info.type = "noop";
+    info.state = job->second ? JobState::succeeded : JobState::ready;
+    if (list.states != 0 && (list.states & state_bit(info.state)) == 0) continue;
+    std::string digits = to_string(info.id);
+    std::erase(digits, '-');
+    if (digits.ends_with(list.ending)) listed.jobs.push_back(info);
+  }
+  answer(from, request, listed);
+}
+
+// Bulk commands take `look_at` jobs at a time, from the oldest on; other verbs are told back.
+void FakeBroker::on_admin(const net::RoutingId& from, wire::Request request, const wire::Admin& admin) {
+  ++admins_;
+  wire::AdminReply reply;
+  if (admin.verb != "purge" && admin.verb != "retry") {
+    reply.rows.push_back({{"verb", admin.verb}, {"commits", std::int64_t{7}}, {"rate", 0.5}, {"paused", true}});
+    return answer(from, request, reply);
+  }
+  std::map<std::string, std::string, std::less<>> arguments(admin.arguments.begin(), admin.arguments.end());
+  if (arguments["queue"] != "default") return refuse(from, request, Code::not_found);
+  if (arguments.contains("through") && arguments["through"] != "9007199254740993") {
+    return refuse(from, request, Code::bad_message);
+  }
+  const bool any = !arguments.contains("state") && admin.verb == "purge";
+  std::int64_t taken = 0;
+  for (auto job = known_.begin(); job != known_.end() && taken < static_cast<std::int64_t>(look_at.load()) && !stuck;) {
+    const bool wanted = any || arguments["state"].find(job->second ? "succeeded" : "ready") != std::string::npos;
+    if (!wanted) {
+      ++job;
+      continue;
+    }
+    ++taken;
+    if (admin.verb == "purge") {
+      job = known_.erase(job);
+    } else {
+      job->second = false;
+      ++job;
+    }
+  }
+  const bool more = stuck || taken == static_cast<std::int64_t>(look_at.load());
+  reply.rows.push_back({{admin.verb == "purge" ? "forgotten" : "retried", taken},
+                        {"refused", std::int64_t{admin.verb == "purge" ? 0 : 1}},
+                        {"more", more},
+                        {"through", std::int64_t{9007199254740993}},  // no double holds it
+                        {"cursor", more ? std::string_view("next") : std::string_view()}});
+  if (!take_one(lose_admin_answers)) answer(from, request, reply);
 }
 
 void FakeBroker::wait_for(const net::RoutingId& from, wire::Request request, const std::vector<JobId>& ids) {

@@ -41,9 +41,16 @@ class FakeBroker {
   std::atomic<bool> finish_at_once{true};
   std::atomic<bool> store_full{false};
   std::atomic<Code> hello_refusal{Code::ok};
+  std::atomic<std::size_t> look_at{1000};  // jobs that one LIST, and one slice of a bulk command, looks at
+  std::atomic<bool> stuck{false};          // bulk commands stay where they are
+  std::atomic<int> lose_admin_answers{0};  // so many ADMINs are obeyed and not answered
 
   void finish(const JobId& id);
   [[nodiscard]] std::size_t jobs() const;
+  // Makes a job known: final or not.
+  void add(const JobId& id, bool is_final);
+  [[nodiscard]] int lists() const { return lists_; }
+  [[nodiscard]] int admins() const { return admins_; }
   [[nodiscard]] int hellos() const { return hellos_; }
   [[nodiscard]] int submits() const { return submits_; }
   [[nodiscard]] int waits() const { return waits_; }
@@ -62,6 +69,8 @@ class FakeBroker {
   void on_hello(const net::RoutingId& from, wire::Request request);
   void on_submit(const net::RoutingId& from, wire::Request request, const wire::Submit& submit);
   void on_get(const net::RoutingId& from, wire::Request request, const wire::Get& get);
+  void on_list(const net::RoutingId& from, wire::Request request, const wire::List& list);
+  void on_admin(const net::RoutingId& from, wire::Request request, const wire::Admin& admin);
   void wait_for(const net::RoutingId& from, wire::Request request, const std::vector<JobId>& ids);
   void notify_finished();
   void answer(const net::RoutingId& to, wire::Request request, wire::Body body);
@@ -80,7 +89,7 @@ class FakeBroker {
   std::vector<JobId> to_finish_;
   std::set<net::RoutingId> sessions_;
   std::multimap<JobId, Waiter> waiters_;
-  std::atomic<int> hellos_{0}, submits_{0}, waits_{0}, cancels_{0};
+  std::atomic<int> hellos_{0}, submits_{0}, waits_{0}, cancels_{0}, lists_{0}, admins_{0};
 };
 
 }  // namespace rota::client
