@@ -1,0 +1,16 @@
+# fish completion of rota-worker(1).
+complete -c rota-worker -f
+complete -c rota-worker -s h -l help -d 'Print a summary and leave'
+complete -c rota-worker -l version -d 'Print the version and leave'
+complete -c rota-worker -l config -r -F -d 'Read options from this TOML file'
+complete -c rota-worker -l log-level -x -a 'trace debug info warn error off' -d 'What to log'
+complete -c rota-worker -l log-format -x -a 'text json' -d 'How to log'
+complete -c rota-worker -l broker -x -d 'A broker\'s endpoint for workers'
+complete -c rota-worker -l queue -x -d 'A queue to serve, or NAME=WEIGHT'
+complete -c rota-worker -l slots -x -d 'Jobs at a time'
+complete -c rota-worker -l name -x -d 'A unique name'
+complete -c rota-worker -l label -x -d 'A label, shown by rota workers'
+complete -c rota-worker -l exec -d 'Run any command that clients submit'
+complete -c rota-worker -l command -x -d 'Run this command for jobs of type NAME'
+complete -c rota-worker -l max-output -x -d 'Keep this much of a command\'s stdout'
+complete -c rota-worker -l drain-timeout -x -d 'Kill what still runs this long after a drain began'
