@@ -87,8 +87,12 @@ class Client:
 
     # --- what callers want ----------------------------------------------------------------------------------------------------
 
+    def id_time(self):
+        """The broker's clock for ids, in Unix milliseconds."""
+        return self._clock.now()
+
     def new_id(self, queue="default"):
-        return make_id(queue, self._clock.now())
+        return make_id(queue, self.id_time())
 
     def submit(self, tasks, notify=False, seconds=30.0):
         """Submits tasks; an Answer for each, with its id filled in. With notify a later wait() costs no message."""

@@ -79,12 +79,20 @@ class Worker:
         self.broker = None  # the last WELCOME's map
         self.registered = threading.Event()
 
+    def __del__(self):
+        os.close(self._wake)
+
     # --- for other threads and signal handlers ----------------------------------------------------------------------------------
 
     def drain(self):
         """Finish what runs, give back the rest, leave."""
         self._drain_asked.set()
         os.eventfd_write(self._wake, 1)
+
+    @property
+    def unacknowledged(self):
+        """How many attempts have ended whose completion the broker has not answered."""
+        return len(self._finished)
 
     # --- the loop -----------------------------------------------------------------------------------------------------------------
 
@@ -107,7 +115,6 @@ class Worker:
                 self._connection.send(m.Goodbye(0, m.Code.OK, "drained"))
         finally:
             self._connection.close(linger_ms=1000)
-            os.close(self._wake)
 
     def _wait(self):
         """Until a message, the end of an attempt, or the next moment at which something is due."""
@@ -145,7 +152,7 @@ class Worker:
         if self._connection is not None:
             self._connection.close()
             time.sleep(self._pause * random.uniform(0.8, 1.2))
-            self._pause = min(2 * self._pause, 5.0)
+            self._pause = min(2 * self._pause, 1.0)
         self._connection = Connection(self._endpoint)
         self.connections += 1
         self._in_session, self._hello_request = False, None
