@@ -104,7 +104,8 @@ class LmdbStore::Committer {
     const auto outcomes = env_.cursor(txn_, Table::outcomes);
     if (!outcomes) return outcomes.error();
     changes_.reserve(staged_.ends.size());
-    for (const StagedEnd& end : staged_.ends) {
+    for (std::size_t i = 0; i < staged_.ends.size(); ++i) {
+      const StagedEnd& end = staged_.ends[i];
       Status s;
       switch (end.kind) {
         case StagedEnd::Kind::outcome: {
@@ -118,7 +119,7 @@ class LmdbStore::Committer {
           s = write_tombstone(*outcomes, end);
           break;
         case StagedEnd::Kind::forget:
-          s = forget(*outcomes, end);
+          s = forget_run(*outcomes, i);
           break;
         case StagedEnd::Kind::revive:
           s = revive(end);
@@ -149,23 +150,36 @@ class LmdbStore::Committer {
   // The finished job `id` whose sequence was `sequence` (0: any), with all its records, is deleted. Leaves the payload of
   // its body in `job_payload`. False: there is no such finished job.
   Result<bool> take_finished(const JobId& id, queue::Sequence sequence, std::string& job_payload) {
-    if (const std::uint64_t place = place_of(id); place != 0) return take_unswept(id, place, sequence, job_payload);
-    MDB_val key = to_val(view(id));
-    MDB_val value{};
-    const int rc = ::mdb_get(txn_.get(), env_.table(Table::finished), &key, &value);
-    if (rc == MDB_NOTFOUND) return false;
-    if (rc != 0) return env_.failure("read finished", rc);
-    StoredFinished finished;
-    if (!open_finished(view(id), to_view(value), true, finished)) return env_.damaged(Table::finished, view(id));
-    if (sequence != 0 && finished.end.outcome.sequence != sequence) return false;
-    job_payload = finished.job_payload;
-    const ForgetKey forget = forget_key(finished.end.outcome.forget_at, id);
-    if (Status s = remove(Table::finished, view(id)); !s) return s.error();
+    if (const std::uint64_t place = place_of(id); place != 0) {
+      StoredJob stored;
+      return take_unswept(id, place, sequence, true, stored, job_payload);
+    }
+    const auto finished = env_.cursor(txn_, Table::finished);
+    if (!finished) return finished.error();
+    StoredFinished job;
+    const auto found = find_filed(*finished, id, sequence, true, job);
+    if (!found || !*found) return found;
+    job_payload = job.job_payload;
+    const ForgetKey forget = forget_key(job.end.outcome.forget_at, id);
+    if (const int rc = ::mdb_cursor_del(finished->get(), 0); rc != 0) return env_.failure("delete from finished", rc);
     if (Status s = remove(Table::forget, {forget.data(), forget.size()}); !s) return s.error();
     return true;
   }
 
-  Result<bool> take_unswept(const JobId& id, std::uint64_t place, queue::Sequence sequence, std::string& job_payload) {
+  // Moves `finished` to the record of `id`, if there is one of that sequence.
+  Result<bool> find_filed(const Cursor& finished, const JobId& id, queue::Sequence sequence, bool with_body,
+                          StoredFinished& job) const {
+    MDB_val key = to_val(view(id));
+    MDB_val value{};
+    const int rc = ::mdb_cursor_get(finished.get(), &key, &value, MDB_SET_KEY);
+    if (rc == MDB_NOTFOUND) return false;
+    if (rc != 0) return env_.failure("read finished", rc);
+    if (!open_finished(view(id), to_view(value), with_body, job)) return env_.damaged(Table::finished, view(id));
+    return sequence == 0 || job.end.outcome.sequence == sequence;
+  }
+
+  Result<bool> take_unswept(const JobId& id, std::uint64_t place, queue::Sequence sequence, bool with_body,
+                            StoredJob& stored, std::string& job_payload) {
     const NumberKey finish = number_key(place);
     const auto payload = get(env_, txn_, Table::outcomes, view(finish));
     if (!payload) return payload.error();
@@ -180,9 +194,8 @@ class LmdbStore::Committer {
     MDB_val value{};
     const int rc = ::mdb_get(txn_.get(), env_.table(Table::bodies), &key, &value);
     if (rc != 0 && rc != MDB_NOTFOUND) return env_.failure("read bodies", rc);
-    StoredJob stored;
-    if (rc != 0 || !open_job(view(body), to_view(value), true, stored)) return env_.damaged(Table::bodies, view(body));
-    job_payload = to_view(value).substr(kChecksumSize);
+    if (rc != 0 || !open_job(view(body), to_view(value), with_body, stored)) return env_.damaged(Table::bodies, view(body));
+    if (with_body) job_payload = to_view(value).substr(kChecksumSize);
     if (Status s = remove(Table::outcomes, view(finish)); !s) return s.error();
     if (Status s = remove(Table::bodies, view(body)); !s) return s.error();
     if (Status s = remove(Table::state, view(body)); !s) return s.error();
@@ -194,15 +207,49 @@ class LmdbStore::Committer {
     return true;
   }
 
-  Status forget(const Cursor& outcomes, const StagedEnd& end) {
-    std::string job_payload;
-    const auto taken = take_finished(end.id, end.sequence, job_payload);
-    if (!taken) return taken.error();
-    if (!*taken) return write_tombstone(outcomes, end);
-    StoredJob stored;
-    ROTA_CHECK(decode_job(job_payload, stored));
-    uses_.remove(stored.shared_number);
+  // Carries out the run of `forget` ends that begins at `i`, and moves `i` to its last. In key order: a purge names
+  // thousands of neighbours, which then lie on the page at hand.
+  Status forget_run(const Cursor& outcomes, std::size_t& i) {
+    std::vector<const StagedEnd*> run;
+    for (; i < staged_.ends.size() && staged_.ends[i].kind == StagedEnd::Kind::forget; ++i) run.push_back(&staged_.ends[i]);
+    --i;
+    std::stable_sort(run.begin(), run.end(), [](const StagedEnd* a, const StagedEnd* b) { return a->id < b->id; });
+    const auto finished = env_.cursor(txn_, Table::finished);
+    if (!finished) return finished.error();
+    std::vector<ForgetKey> keys;
+    for (const StagedEnd* end : run) {
+      const auto gone = forget(*finished, *end, keys);
+      if (!gone) return gone.error();
+      if (*gone) continue;
+      if (Status s = write_tombstone(outcomes, *end); !s) return s;
+    }
+    std::sort(keys.begin(), keys.end(), [](const ForgetKey& a, const ForgetKey& b) {
+      return std::string_view(a.data(), a.size()) < std::string_view(b.data(), b.size());
+    });
+    const auto cursor = env_.cursor(txn_, Table::forget);
+    if (!cursor) return cursor.error();
+    for (const ForgetKey& key : keys) {
+      if (const int rc = erase(*cursor, {key.data(), key.size()}); rc != 0) return env_.failure("delete from forget", rc);
+    }
     return {};
+  }
+
+  // Deletes a finished job; false if there is none of that id and sequence. Its entry of `forget` is left in `keys`.
+  Result<bool> forget(const Cursor& finished, const StagedEnd& end, std::vector<ForgetKey>& keys) {
+    if (const std::uint64_t place = place_of(end.id); place != 0) {
+      StoredJob stored;
+      std::string unused;
+      const auto taken = take_unswept(end.id, place, end.sequence, false, stored, unused);
+      if (taken && *taken) uses_.remove(stored.shared_number);
+      return taken;
+    }
+    StoredFinished job;
+    const auto found = find_filed(finished, end.id, end.sequence, false, job);
+    if (!found || !*found) return found;
+    uses_.remove(job.stored.shared_number);
+    keys.push_back(forget_key(job.end.outcome.forget_at, end.id));
+    if (const int rc = ::mdb_cursor_del(finished.get(), 0); rc != 0) return env_.failure("delete from finished", rc);
+    return true;
   }
 
   Status revive(const StagedEnd& end) {
@@ -299,6 +346,11 @@ Result<CommitInfo> LmdbStore::commit(Batch& batch) {
   numbers_ = committer.numbers();
   unswept_count_ = static_cast<std::uint64_t>(static_cast<std::int64_t>(unswept_count_) + committer.unswept_added());
   unswept_.apply(committer.changes());
+  if (doomed_.size() != 0) {
+    std::vector<JobId> went_on;
+    for (const StagedEnd& end : staged.buffers().ends) went_on.push_back(end.id);
+    doomed_.spare(went_on);
+  }
   space_.note_commit(committer.info().bytes);
   return committer.info();
 }

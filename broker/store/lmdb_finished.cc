@@ -46,17 +46,13 @@ Status FinishedReader::give(const StoredJob& stored, const StoredEnd& end, Table
                             const Sink& sink) {
   const auto part = shared_.of(stored, table, key);
   if (!part) return part.error();
-  queue::SharedRecord record = **part;
   queue::FinishedJob job;
   job.job = stored.job;
   job.outcome = end.outcome;
   job.body_size = static_cast<std::uint32_t>(stored.job.body.size());
   job.job.sequence = end.outcome.sequence;
-  job.job.shared = &record;
-  if (!with_body_) {
-    record.spec = {};
-    job.job.body = {};
-  }
+  job.job.shared = *part;
+  if (!with_body_) job.job.body = {};
   sink(job);
   return {};
 }

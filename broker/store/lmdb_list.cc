@@ -11,11 +11,12 @@ namespace {
 // the fields that decide are looked at.
 class ListWalk {
  public:
-  ListWalk(const Env& env, const Txn& txn, const ListQuery& query, std::vector<UnsweptIndex::Change> unswept,
-           const FinishedReader::Sink& sink)
+  ListWalk(const Env& env, const Txn& txn, const ListQuery& query, const DoomedJobs& doomed,
+           std::vector<UnsweptIndex::Change> unswept, const FinishedReader::Sink& sink)
       : env_(env),
         txn_(txn),
         query_(query),
+        doomed_(doomed),
         unswept_(std::move(unswept)),
         sink_(sink),
         reader_(env, txn, query.with_body) {}
@@ -96,7 +97,7 @@ class ListWalk {
     const std::string_view outcome = read.sized();
     const auto state = peek_end_state(outcome);
     if (!state || !read.ok()) return env_.damaged(Table::finished, view(filed_id_));
-    matches = is_wanted(*state);
+    matches = is_wanted(*state) && !doomed_.contains(filed_id_);
     if (!matches) return {};
     if (Status s = look_shared(read.rest(), Table::finished, view(filed_id_), matches); !s || !matches) return s;
     return reader_.filed(filed_id_, filed_, sink_);
@@ -154,6 +155,7 @@ class ListWalk {
   const Env& env_;
   const Txn& txn_;
   const ListQuery& query_;
+  const DoomedJobs& doomed_;
   const std::vector<UnsweptIndex::Change> unswept_;
   const FinishedReader::Sink& sink_;
   FinishedReader reader_;
@@ -169,11 +171,12 @@ class ListWalk {
 }  // namespace
 
 Result<ListPage> LmdbStore::list(const ListQuery& query, const std::function<void(const queue::FinishedJob&)>& sink) {
+  const DoomedJobs::Read reading(doomed_);
   // Before the transaction begins: see UnsweptIndex. No more of them can be visited.
   std::vector<UnsweptIndex::Change> unswept = unswept_.newest(query.below, std::max<std::size_t>(query.visits, 1) + 1);
   auto txn = env_->begin_read();
   if (!txn) return txn.error();
-  return ListWalk(*env_, *txn, query, std::move(unswept), sink).run();
+  return ListWalk(*env_, *txn, query, doomed_, std::move(unswept), sink).run();
 }
 
 }  // namespace rota::store::lmdb

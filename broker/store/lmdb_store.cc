@@ -111,8 +111,15 @@ LmdbStore::LmdbStore(DirectoryLock lock, std::unique_ptr<Env> env, const StoreOp
 
 std::unique_ptr<Batch> LmdbStore::new_batch() { return std::make_unique<StagedBatch>(pool_, true); }
 
-Status LmdbStore::bodies(std::span<const queue::Sequence> sequences,
-                         const std::function<void(std::size_t, const Batch::Body&)>& sink) {
+Status LmdbStore::bodies(std::span<const queue::Sequence> sequences, const BodySink& sink) {
+  return read_bodies(sequences, true, sink);
+}
+
+Status LmdbStore::outlines(std::span<const queue::Sequence> sequences, const BodySink& sink) {
+  return read_bodies(sequences, false, sink);
+}
+
+Status LmdbStore::read_bodies(std::span<const queue::Sequence> sequences, bool with_payload, const BodySink& sink) {
   auto txn = env_->begin_read();
   if (!txn) return txn.error();
   const auto cursor = env_->cursor(*txn, Table::bodies);
@@ -135,7 +142,8 @@ Status LmdbStore::bodies(std::span<const queue::Sequence> sequences,
     if (rc == MDB_NOTFOUND) continue;
     if (rc != 0) return env_->failure("read " + record_name(Table::bodies, view(number)), rc);
     StoredJob stored;
-    if (!open_job(view(number), to_view(value), true, stored)) return env_->damaged(Table::bodies, view(number));
+    if (!open_job(view(number), to_view(value), with_payload, stored)) return env_->damaged(Table::bodies, view(number));
+    if (!with_payload) stored.job.body = {};
     const auto part = shared.of(stored, Table::bodies, view(number));
     if (!part) return part.error();
     const queue::SharedRecord& record = **part;
@@ -152,6 +160,7 @@ Status LmdbStore::bodies(std::span<const queue::Sequence> sequences,
 
 Status LmdbStore::find(std::span<const JobId> ids, const FinishedQuery& query,
                        const std::function<void(std::size_t, const queue::FinishedJob&)>& sink) {
+  const DoomedJobs::Read reading(doomed_);
   std::vector<std::uint64_t> places;
   places.reserve(ids.size());
   unswept_.find(ids, places);  // before the transaction begins: see UnsweptIndex
@@ -159,6 +168,7 @@ Status LmdbStore::find(std::span<const JobId> ids, const FinishedQuery& query,
   if (!txn) return txn.error();
   FinishedReader reader(*env_, *txn, query.with_body);
   for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (doomed_.contains(ids[i])) continue;
     const auto found = reader.read(ids[i], places[i], [&](const queue::FinishedJob& job) { sink(i, job); });
     if (!found) return found.error();
   }
@@ -170,7 +180,8 @@ Usage LmdbStore::usage() const {
   space_.fill(usage, pool_->staged_bytes.load(std::memory_order_relaxed));
   const std::size_t unswept = unswept_.size();
   const std::lock_guard lock(usage_mutex_);
-  usage.finished_jobs = filed_jobs_ + unswept;
+  const std::uint64_t jobs = filed_jobs_ + unswept;
+  usage.finished_jobs = jobs - std::min<std::uint64_t>(jobs, doomed_.size());
   usage.finished_bytes = finished_bytes_;
   return usage;
 }

@@ -8,6 +8,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 #include "broker/store/directory_lock.h"
+#include "broker/store/doomed_jobs.h"
 #include "broker/store/file_space.h"
 #include "broker/store/lmdb_env.h"
 #include "broker/store/lmdb_meta.h"
@@ -72,6 +73,8 @@ class LmdbStore final : public Store {
   [[nodiscard]] Result<CommitInfo> commit(Batch& batch) override;
   [[nodiscard]] Status bodies(std::span<const queue::Sequence> sequences,
                               const std::function<void(std::size_t, const Batch::Body&)>& sink) override;
+  [[nodiscard]] Status outlines(std::span<const queue::Sequence> sequences,
+                                const std::function<void(std::size_t, const Batch::Body&)>& sink) override;
   [[nodiscard]] Status find(std::span<const JobId> ids, const FinishedQuery& query,
                             const std::function<void(std::size_t, const queue::FinishedJob&)>& sink) override;
   [[nodiscard]] Result<ListPage> list(const ListQuery& query,
@@ -84,6 +87,8 @@ class LmdbStore final : public Store {
   class Loader;     // lmdb_load.cc
   class Sweeper;    // lmdb_sweep.cc
 
+  using BodySink = std::function<void(std::size_t, const Batch::Body&)>;
+  [[nodiscard]] Status read_bodies(std::span<const queue::Sequence> sequences, bool with_payload, const BodySink& sink);
   [[nodiscard]] Status sweep(Wall now, MaintainInfo& info);
   void note_finished(const Txn& txn);
 
@@ -92,6 +97,7 @@ class LmdbStore final : public Store {
   StoreOptions options_;
   std::shared_ptr<BatchPool> pool_ = std::make_shared<BatchPool>();
   UnsweptIndex unswept_;
+  DoomedJobs doomed_;
   FileSpace space_;
 
   // Store thread only.
@@ -101,7 +107,8 @@ class LmdbStore final : public Store {
   Wall last_sweep_;
   bool sweep_again_ = false;         // the last slice left work
   std::optional<Wall> next_forget_;  // earliest time in `forget`
-  std::string strip_from_;           // key of `forget` up to which reports were dropped for --finished-limit
+  // For --finished-limit, keys of `forget`: reports were dropped up to here, and records looked at up to here.
+  std::string strip_from_, doom_from_;
 
   mutable std::mutex usage_mutex_;
   std::uint64_t filed_jobs_ = 0;  // records in `finished`

@@ -63,23 +63,41 @@ class LmdbStore::Sweeper {
     return erase_finished(due);
   }
 
+  // Deletes the slice of doomed jobs whose grace is over.
+  Status delete_doomed() {
+    std::optional<std::vector<ForgetEntry>> due = store_.doomed_.due();
+    if (!due) return {};
+    deletes_doomed_ = true;
+    // One that its time took, or that went on since, is not under this key any more.
+    std::vector<ForgetEntry> there;
+    for (const ForgetEntry& entry : *due) {
+      const ForgetKey key = forget_key(entry.forget_at, entry.id);
+      const auto found = get(env_, txn_, Table::forget, {key.data(), key.size()});
+      if (!found) return found.error();
+      if (*found) there.push_back(entry);
+    }
+    return erase_finished(there);
+  }
+
   // Brings `finished` a slice closer to --finished-limit: reports go first, then whole records, earliest forget_at first;
   // never one whose end is within the dedup window.
   Status enforce_limit(MaintainInfo& info) {
-    const std::uint64_t bytes = finished_bytes();
-    if (bytes <= store_.options_.finished_limit) return {};
+    const std::uint64_t limit = store_.options_.finished_limit;
+    if (bytes_to_stay() <= limit) return {};
     bool stripped = false;
     if (Status s = strip_reports(stripped); !s) return s;
     if (stripped) {
       info.more = true;
       return {};
     }
-    return drop_records(bytes - store_.options_.finished_limit, info);
+    return doom_records(bytes_to_stay() - limit, info);
   }
 
   Status finish() { return uses_.apply(txn_); }
   [[nodiscard]] const std::vector<UnsweptIndex::Change>& filed() const { return filed_; }
   [[nodiscard]] std::size_t ended() const { return ended_.size(); }
+  [[nodiscard]] std::vector<ForgetEntry> take_doomed() { return std::move(doomed_); }
+  [[nodiscard]] bool deletes_doomed() const { return deletes_doomed_; }
   [[nodiscard]] Result<std::optional<Wall>> first_forget() {
     std::optional<Wall> first;
     if (Status s = walk_forget({},
@@ -96,6 +114,16 @@ class LmdbStore::Sweeper {
  private:
   [[nodiscard]] std::uint64_t finished_bytes() const {
     return env_.table_bytes(txn_, Table::finished) + env_.table_bytes(txn_, Table::forget);
+  }
+
+  // Pages, half-empty ones included, are what is limited: a record counts as its share of them.
+  [[nodiscard]] std::uint64_t bytes_each() const {
+    const std::uint64_t records = env_.entries(txn_, Table::finished);
+    return std::max<std::uint64_t>(1, finished_bytes() / std::max<std::uint64_t>(1, records));
+  }
+  [[nodiscard]] std::uint64_t bytes_to_stay() const {
+    const std::uint64_t bytes = finished_bytes();
+    return bytes - std::min(bytes, (store_.doomed_.size() + doomed_.size()) * bytes_each());
   }
 
   Slot keep(std::string_view bytes) {
@@ -316,36 +344,48 @@ class LmdbStore::Sweeper {
     return {};
   }
 
-  Status drop_records(std::uint64_t excess, MaintainInfo& info) {
-    std::vector<ForgetEntry> oldest;
-    if (Status s = walk_forget({},
-                               [&](const ForgetEntry& entry) {
-                                 oldest.push_back(entry);
-                                 return oldest.size() < limits::kSweepSliceJobs;
-                               });
-        !s) {
-      return s;
-    }
-    // Pages, half-empty ones included, are what is limited: a record counts as its share of them.
-    const std::uint64_t each =
-        std::max<std::uint64_t>(1, finished_bytes() / std::max<std::uint64_t>(1, env_.entries(txn_, Table::finished)));
-    std::vector<ForgetEntry> dropped;
-    for (const ForgetEntry& entry : oldest) {
-      if (dropped.size() * each >= excess) break;
-      MDB_val key = to_val(view(entry.id));
-      MDB_val value{};
-      const int rc = ::mdb_get(txn_.get(), env_.table(Table::finished), &key, &value);
-      StoredFinished job;
-      if (rc != 0 || !open_finished(view(entry.id), to_view(value), false, job)) {
-        return env_.damaged(Table::finished, view(entry.id));
-      }
-      const Wall from = std::max(job.end.outcome.finished_at, time_of(entry.id));
-      if (now_ < from + store_.options_.dedup_window) continue;
-      dropped.push_back(entry);
-    }
-    info.forgotten_early += dropped.size();
-    info.more = info.more || !dropped.empty();
-    return erase_finished(dropped);
+  // Dooms up to a slice of the records that may go. Goes on where the last call ended, so that those that may not go yet
+  // hide none behind them.
+  Status doom_records(std::uint64_t excess, MaintainInfo& info) {
+    const std::uint64_t each = bytes_each();
+    const std::size_t most =
+        std::min<std::uint64_t>({limits::kSweepSliceJobs, excess / each + 1,
+                                 limits::kMaxDoomed - std::min(limits::kMaxDoomed, store_.doomed_.size())});
+    if (most == 0) return {};
+    std::size_t read = 0;
+    std::size_t visited = 0;
+    std::string last;
+    Status failed;
+    const Status walked = walk_forget(store_.doom_from_, [&](const ForgetEntry& entry) {
+      if (doomed_.size() == most || read == limits::kSweepSliceJobs || visited == 4 * limits::kSweepSliceJobs) return false;
+      ++visited;
+      const ForgetKey key = forget_key(entry.forget_at, entry.id);
+      last.assign(key.data(), key.size());
+      // An id remembers when it was made: most records within the window need not be read.
+      if (now_ < time_of(entry.id) + store_.options_.dedup_window || store_.doomed_.contains(entry.id)) return true;
+      ++read;
+      bool may_go = false;
+      failed = is_past_window(entry.id, may_go);
+      if (may_go) doomed_.push_back(entry);
+      return failed.ok();
+    });
+    if (!walked) return walked;
+    if (!failed) return failed;
+    const bool at_end = doomed_.size() < most && read < limits::kSweepSliceJobs && visited < 4 * limits::kSweepSliceJobs;
+    store_.doom_from_ = at_end ? std::string() : last;
+    info.forgotten_early += doomed_.size();
+    info.more = info.more || (!doomed_.empty() && !at_end);
+    return {};
+  }
+
+  Status is_past_window(const JobId& id, bool& past) {
+    MDB_val key = to_val(view(id));
+    MDB_val value{};
+    const int rc = ::mdb_get(txn_.get(), env_.table(Table::finished), &key, &value);
+    StoredFinished job;
+    if (rc != 0 || !open_finished(view(id), to_view(value), false, job)) return env_.damaged(Table::finished, view(id));
+    past = job.end.outcome.finished_at + store_.options_.dedup_window <= now_;
+    return {};
   }
 
   LmdbStore& store_;
@@ -356,6 +396,8 @@ class LmdbStore::Sweeper {
   std::string scratch_;
   std::vector<Ended> ended_;
   std::vector<UnsweptIndex::Change> filed_;
+  std::vector<ForgetEntry> doomed_;  // newly, by this transaction
+  bool deletes_doomed_ = false;
 };
 
 Status LmdbStore::sweep(Wall now, MaintainInfo& info) {
@@ -364,6 +406,7 @@ Status LmdbStore::sweep(Wall now, MaintainInfo& info) {
   Sweeper sweeper(*this, *txn, now);
   if (Status s = sweeper.file_ended(info); !s) return s;
   if (Status s = sweeper.forget_due(info); !s) return s;
+  if (Status s = sweeper.delete_doomed(); !s) return s;
   if (Status s = sweeper.enforce_limit(info); !s) return s;
   if (Status s = sweeper.finish(); !s) return s;
   const auto first = sweeper.first_forget();
@@ -372,6 +415,8 @@ Status LmdbStore::sweep(Wall now, MaintainInfo& info) {
   note_finished(*txn);
   if (const int rc = txn->commit(); rc != 0) return env_->failure("sync maintenance", rc);
   unswept_.filed(sweeper.filed());
+  if (sweeper.deletes_doomed()) doomed_.done();
+  doomed_.doom(sweeper.take_doomed());
   next_forget_ = *first;
   last_sweep_ = now;
   space_.note_commit(0);  // frees at least as much as it writes
@@ -386,7 +431,8 @@ Result<MaintainInfo> LmdbStore::maintain(Wall now) {
   const bool waited = now < last_sweep_ || last_sweep_ + limits::kSweepInterval <= now;
   const bool forget_is_due = next_forget_ && *next_forget_ <= now;
   const bool over_limit = finished_bytes_ > options_.finished_limit;
-  if (sweep_again_ || unswept_count_ >= limits::kSweepSliceJobs ||
+  doomed_.advance(now);
+  if (sweep_again_ || doomed_.is_due() || unswept_count_ >= limits::kSweepSliceJobs ||
       (waited && (unswept_count_ > 0 || forget_is_due || over_limit))) {
     if (Status s = sweep(now, info); !s) {
       failed_ = s.error();

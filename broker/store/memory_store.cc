@@ -5,6 +5,8 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
+#include "absl/container/flat_hash_map.h"
+#include "broker/store/grace.h"
 #include "broker/store/staged_batch.h"
 #include "broker/store/store.h"
 #include "common/base/check.h"
@@ -53,7 +55,7 @@ class MemoryStore final : public Store {
     add_jobs(buffers, info);
     for (const StagedEnd& end : buffers.ends) apply(end, buffers);
     for (const StagedState& state : buffers.states) keep_report(state.sequence, buffers.at(state.payload));
-    while (live_bytes_ + finished_bytes_ > memory_limit_ && !by_end_.empty()) drop_oldest();
+    drop_oldest([this] { return live_bytes_ + finished_bytes_ > memory_limit_; });
     return info;
   }
 
@@ -77,6 +79,7 @@ class MemoryStore final : public Store {
     for (std::size_t i = 0; i < ids.size(); ++i) {
       const auto it = finished_.find(ids[i]);
       if (it == finished_.end()) continue;
+      hold(ids[i]);
       give(*it->second, query.with_body, [&](const queue::FinishedJob& job) { sink(i, job); });
     }
     return {};
@@ -97,6 +100,7 @@ class MemoryStore final : public Store {
       ++page.visited;
       page.reached = it->first;
       if (!matches(*it->second, query)) continue;
+      hold(it->first);
       give(*it->second, query.with_body, sink);
       ++given;
     }
@@ -114,7 +118,8 @@ class MemoryStore final : public Store {
       take_finished(by_forget_.begin()->second);
       ++info.forgotten;
     }
-    while (finished_bytes_ > options_.finished_limit && !by_end_.empty()) drop_oldest();
+    advance_grace(now);
+    drop_oldest([this] { return finished_bytes_ > options_.finished_limit; });
     info.forgotten_early = dropped_;
     dropped_ = 0;
     return info;
@@ -165,10 +170,7 @@ class MemoryStore final : public Store {
     job.body_size = static_cast<std::uint32_t>(stored.job.body.size());
     job.job.sequence = end.outcome.sequence;
     job.job.shared = &shared;
-    if (!with_body) {
-      shared.spec = {};
-      job.job.body = {};
-    }
+    if (!with_body) job.job.body = {};
     sink(job);
   }
 
@@ -209,7 +211,7 @@ class MemoryStore final : public Store {
       }
       case StagedEnd::Kind::revive: {
         const auto it = finished_.find(end.id);
-        // Its outcome may have been dropped to make room since the core decided.
+        // What was read is held; but one that the core still knew by itself may have been dropped to make room.
         if (it == finished_.end()) return;
         KeptJobPtr job = take_finished(end.id);
         job->outcome = {};
@@ -286,12 +288,44 @@ class MemoryStore final : public Store {
     }
   }
 
-  void drop_oldest() {
-    const auto entry = by_end_.front();
-    by_end_.pop_front();
-    if (!is_current(entry)) return;
-    take_finished(entry.second);
-    ++dropped_;
+  // While `wanted`. Those that were just read stay: a retry that was decided on one must find it.
+  template <typename Wanted>
+  void drop_oldest(Wanted wanted) {
+    for (std::size_t tries = by_end_.size(); tries > 0 && wanted() && !by_end_.empty(); --tries) {
+      const auto entry = by_end_.front();
+      by_end_.pop_front();
+      if (!is_current(entry)) continue;
+      if (is_held(entry.second)) {
+        by_end_.push_back(entry);
+        continue;
+      }
+      take_finished(entry.second);
+      ++dropped_;
+    }
+  }
+
+  // A job that somebody reads is not dropped before kDropGrace has passed.
+  void hold(const JobId& id) {
+    const std::lock_guard lock(held_mutex_);
+    const Millis until = grace_.passed() + limits::kDropGrace;
+    Millis& held = held_[id];
+    if (held == until) return;
+    held = until;
+    held_in_order_.emplace_back(until, id);
+  }
+  [[nodiscard]] bool is_held(const JobId& id) const {
+    const std::lock_guard lock(held_mutex_);
+    return held_.contains(id);
+  }
+  void advance_grace(Wall now) {
+    const std::lock_guard lock(held_mutex_);
+    grace_.advance(now);
+    while (!held_in_order_.empty() && held_in_order_.front().first <= grace_.passed()) {
+      const auto [until, id] = held_in_order_.front();
+      held_in_order_.pop_front();
+      const auto it = held_.find(id);
+      if (it != held_.end() && it->second == until) held_.erase(it);
+    }
   }
 
   const StoreOptions options_;
@@ -310,6 +344,11 @@ class MemoryStore final : public Store {
   std::uint64_t finished_bytes_ = 0;
   std::uint64_t next_end_ = 1;
   std::uint64_t dropped_ = 0;  // since the last maintain()
+
+  mutable std::mutex held_mutex_;  // taken last: readers share mutex_
+  GraceClock grace_;
+  absl::flat_hash_map<JobId, Millis> held_;
+  std::deque<std::pair<Millis, JobId>> held_in_order_;
 };
 
 }  // namespace

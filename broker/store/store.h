@@ -67,7 +67,7 @@ struct Usage {
 };
 
 struct FinishedQuery {
-  bool with_body = false;  // job.body and job.shared->spec filled
+  bool with_body = false;  // job.body filled
 };
 
 // Which finished jobs list() gives: those that match everything that is set.
@@ -108,6 +108,14 @@ class Store {
   // a damaged record is (INTERNAL, naming table and key).
   [[nodiscard]] virtual Status bodies(std::span<const queue::Sequence> sequences,
                                       const std::function<void(std::size_t, const Batch::Body&)>& sink) = 0;
+  // As bodies(), but payloads (Body::body) are left out; a store that has to fetch them does not.
+  [[nodiscard]] virtual Status outlines(std::span<const queue::Sequence> sequences,
+                                        const std::function<void(std::size_t, const Batch::Body&)>& sink) {
+    return bodies(sequences, [&sink](std::size_t i, Batch::Body body) {
+      body.body = {};
+      sink(i, body);
+    });
+  }
   // Calls `sink(i, job)` for every ids[i] that is a finished, remembered job.
   [[nodiscard]] virtual Status find(std::span<const JobId> ids, const FinishedQuery& query,
                                     const std::function<void(std::size_t, const queue::FinishedJob&)>& sink) = 0;

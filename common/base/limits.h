@@ -137,7 +137,11 @@ inline constexpr int kWorkerSendMark = 1000;  // and for a worker
 inline constexpr std::size_t kMaxMetricQueues = 1000;  // with series of their own; more would drown a scraper
 inline constexpr Millis kMaintainUnderLoad = 20ms;     // the store's sweeper gets a slice this often even without a pause
 inline constexpr Millis kMaintainIdle = 250ms;         // and looks for expired keeps this often when nothing is to do
-inline constexpr std::size_t kMaxPurges = 64;          // under way at a time, one slice of one a turn
+inline constexpr std::size_t kMaxBulkRuns = 64;        // purges and retries of queues under way, one slice of one a turn
+inline constexpr std::size_t kMaxListings = 64;        // lists under way, a piece of one a turn
+inline constexpr std::size_t kBulkSlice = 256;         // finished jobs forgotten or revived in one commit: others wait for it
+inline constexpr std::size_t kBulkRequestJobs = 8192;  // of one request; then the client is told how far it came
+inline constexpr std::size_t kBulkRequestVisits = 200'000;  // records one request looks at where few match
 inline constexpr std::size_t kMaxParkedBytes =
     64 * MiB;                                         // requests that wait for a look into the store; over it RETRY_LATER
 inline constexpr std::size_t kMaxLookUpIds = 65'536;  // ids of one such look: a bounded read transaction
@@ -158,6 +162,9 @@ inline constexpr std::size_t kMaxUnswept = 200'000;   // finished jobs not yet f
 inline constexpr std::size_t kSweepSliceJobs = 2048;  // filed in one transaction: milliseconds, so that commits hardly wait
 inline constexpr std::size_t kSweepSliceBytes = 8 * MiB;
 inline constexpr std::size_t kListVisits = 10'000;     // records one look of a list passes: some milliseconds
+inline constexpr Millis kDropGrace = kRecentHorizon;   // --finished-limit hides a job this long before it deletes it
+inline constexpr Millis kDropGraceStep = 500ms;        // of that passes between two looks at most, however far apart
+inline constexpr std::size_t kMaxDoomed = 500'000;     // jobs so hidden at a time: some 25 MB; 100,000 a second
 inline constexpr std::size_t kMaxListedDamages = 100;  // named by a check; the rest is counted
 inline constexpr Millis kSweepInterval = 1s;           // fewer than a slice are filed this long after the last time
 
@@ -178,6 +185,8 @@ static_assert(kListedBytes <= kMaxMessageBytes);
 static_assert(kMaxListJobs <= kMaxBatch);
 static_assert(kMaxElements >= kMaxBatch * 16);
 static_assert(kMaxUnswept > kSweepSliceJobs);
+static_assert(kMaxDoomed > kSweepSliceJobs);
+static_assert(kDropGrace >= 4 * kDropGraceStep);  // several looks, so that several commits lie between
 static_assert(kMaxCommandBytes + kMaxHeaderBytes < kMaxMessageBytes);
 static_assert(kDefaultMaxPayload <= kLargestMaxPayload);
 

@@ -141,12 +141,13 @@ TEST_P(StoreConformance, FinishedJobIsFoundBeforeAndAfterItIsFiled) {
   }
 }
 
-TEST_P(StoreConformance, FindWithoutBodyLeavesBodyAndSpecEmpty) {
+TEST_P(StoreConformance, FindWithoutBodyLeavesTheBodyOutAndSaysItsSize) {
   must_commit(*store_, Changes().accept(Job{}).finish(1));
   const auto job = finished(*store_, 1, false);
   ASSERT_TRUE(job);
   EXPECT_EQ(job->body, "");
-  EXPECT_EQ(job->spec, "");
+  EXPECT_EQ(job->body_size, 4U);
+  EXPECT_EQ(job->spec, "spec");
   EXPECT_EQ(job->queue, "default");
   EXPECT_EQ(job->report, "report");
 }
@@ -298,6 +299,7 @@ TEST_P(StoreConformance, FinishedLimitDropsReportsThenRecordsButNeverWithinTheDe
     EXPECT_EQ(finished(*store_, 1)->report, "");
   }
   const MaintainInfo past = maintain_all(*store_, kStart + Millis{700'000});
+  maintain_through_grace(*store_, kStart + Millis{700'000});
   EXPECT_GT(within.forgotten_early + past.forgotten_early, 0U);
   EXPECT_FALSE(finished(*store_, 1));
   EXPECT_GT(store_->usage().finished_jobs, 0U);

@@ -120,6 +120,7 @@ struct Finished {
   Token consumed;
   Wall started_at, finished_at, forget_at;
   std::string queue, spec, body, report, key;
+  std::uint32_t body_size = 0;
 };
 inline std::optional<Finished> finished(Store& store, std::uint64_t number, bool with_body = true) {
   std::optional<Finished> found;
@@ -139,7 +140,8 @@ inline std::optional<Finished> finished(Store& store, std::uint64_t number, bool
                      std::string(job.job.shared->spec),
                      std::string(job.job.body),
                      std::string(job.outcome.report),
-                     std::string(job.job.key)};
+                     std::string(job.job.key),
+                     job.body_size};
   });
   EXPECT_TRUE(status.ok()) << status.error().message;
   return found;
@@ -158,6 +160,14 @@ inline MaintainInfo maintain_all(Store& store, Wall now) {
     if (!info->more) break;
   }
   return sum;
+}
+
+// The same, from `begin` until whatever is dropped for a limit is deleted. How many must go is estimated from their share
+// of the pages, so it may take several rounds. Returns when that is.
+inline Wall maintain_through_grace(Store& store, Wall begin) {
+  const Wall end = begin + 3 * (limits::kDropGrace + 2 * limits::kDropGraceStep);
+  for (Wall now = begin; now <= end; now = now + limits::kDropGraceStep) maintain_all(store, now);
+  return end;
 }
 
 inline std::unique_ptr<Store> open_store(const std::string& directory, const StoreOptions& options = {}) {
