@@ -18,7 +18,10 @@ std::string environment(const char* name) {
 
 void declare(program::Options& options, BrokerOptions& into) {
   using program::Options;
-  options.add({.name = "data", .placeholder = "DIR", .help = "Where jobs are kept"}, Options::text(into.data));
+  options.add({.name = "data",
+               .placeholder = "DIR",
+               .help = "Where jobs are kept [$STATE_DIRECTORY, else $XDG_STATE_HOME/rota, else ~/.local/state/rota]"},
+              Options::text(into.data));
   options.add({.name = "clients", .placeholder = "ENDPOINT", .help = "Where clients connect [tcp://127.0.0.1:5555]"},
               Options::text(into.clients));
   options.add({.name = "workers", .placeholder = "ENDPOINT", .help = "Where workers connect [tcp://127.0.0.1:5556]"},
@@ -31,7 +34,7 @@ void declare(program::Options& options, BrokerOptions& into) {
               Options::size(into.memory_limit, limits::MiB));
   options.add({.name = "store-limit", .placeholder = "SIZE", .help = "Largest store on disk [64GiB]"},
               Options::size(into.store_limit, limits::kMinStoreLimit, limits::kStoreMapSize));
-  options.add({.name = "finished-limit", .placeholder = "SIZE", .help = "Finished jobs kept at most [4GiB]"},
+  options.add({.name = "finished-limit", .placeholder = "SIZE", .help = "Finished jobs kept on disk at most [4GiB]"},
               Options::size(into.finished_limit, limits::MiB));
   options.add({.name = "max-payload", .placeholder = "SIZE", .help = "Largest payload of a job [1MiB]"},
               Options::size(into.max_payload, 1, limits::kLargestMaxPayload));
@@ -43,8 +46,9 @@ void declare(program::Options& options, BrokerOptions& into) {
               Options::duration(into.reattach, limits::kMinLease));
   options.add({.name = "dedup-window", .placeholder = "DUR", .help = "Finished ids are known at least this long [10m]"},
               Options::duration(into.dedup_window, limits::kMinDedupWindow));
-  options.add({.name = "advertise", .placeholder = "HOST", .help = "The host that peers are told to use"},
-              Options::text(into.advertise));
+  options.add(
+      {.name = "advertise", .placeholder = "HOST", .help = "The host that peers are told to use [the one that is bound]"},
+      Options::text(into.advertise));
   options.flag({.name = "insecure", .help = "Allow addresses that other machines reach, without keys"}, into.insecure);
 }
 

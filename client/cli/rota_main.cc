@@ -23,8 +23,14 @@ CLI::App* declare(Command& command, rota::program::Options& options) {
     const int most = words.most == 0 ? CLI::detail::expected_max_vector_size : static_cast<int>(words.most);
     scope->add_option(words.placeholder, command.arguments(), words.help)
         ->expected(static_cast<int>(words.least), most)
-        ->required(words.least > 0);
+        ->required(words.least > 0)
+        ->type_name("");
   }
+  std::string more = "--broker, --timeout and --output are taken here too; see rota --help";
+  if (command.takes_command_line()) {
+    more = "The command stands behind \"--\": rota " + command.name() + " [OPTIONS] -- COMMAND [ARG...]\n" + more;
+  }
+  scope->footer(more);
   command.declare(options, scope);
   return scope;
 }

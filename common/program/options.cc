@@ -66,11 +66,12 @@ Options::Options(std::string name, std::string description)
   app.set_version_flag("--version", state_->name + " " + std::string(kVersion), "Print the version and leave");
   app.set_help_flag("--help,-h", "Print this help and leave");
   app.option_defaults()->always_capture_default(false);
+  app.get_formatter()->label("REQUIRED", "");
   add({.name = "config", .placeholder = "FILE", .help = "Read options from this TOML file", .in_file = false},
       text(state_->config_path));
-  add({.name = "log-level", .placeholder = "LEVEL", .help = "trace, debug, info, warn, error or off"},
+  add({.name = "log-level", .placeholder = "LEVEL", .help = "trace, debug, info, warn, error or off [info]"},
       choice(state_->log_level, {"trace", "debug", "info", "warn", "error", "off"}));
-  add({.name = "log-format", .placeholder = "FORMAT", .help = "text or json"},
+  add({.name = "log-format", .placeholder = "FORMAT", .help = "text or json [text]"},
       choice(state_->log_format, {"text", "json"}));
 }
 Options::~Options() = default;
