@@ -6,7 +6,6 @@
 
 #include "client/cli/job_json.h"
 #include "client/cli/job_text.h"
-#include "client/cli/option_takers.h"
 #include "client/cli/session.h"
 #include "client/cli/text_style.h"
 #include "common/base/names.h"
@@ -94,54 +93,9 @@ class ActOnCommand : public Command {
   std::string subject_;
 };
 
-class PurgeCommand : public Command {
- public:
-  PurgeCommand() : Command("purge", "Forget the jobs of a queue; running ones are left alone") {}
-
-  void declare(program::Options& options, CLI::App* scope) override {
-    options.add(
-        {.scope = scope, .name = "queue", .placeholder = "Q", .help = "The queue", .environment = "", .in_file = false},
-        queue_name(queue_));
-    options.add({.scope = scope,
-                 .name = "state",
-                 .placeholder = "S",
-                 .help = "Only jobs in this state",
-                 .environment = "",
-                 .in_file = false},
-                [this](std::string_view text) -> Status {
-                  const auto state = parse_job_state(text);
-                  if (!state || *state == JobState::running || *state == JobState::blocked) {
-                    return Error{Code::bad_message, "give scheduled, ready, succeeded, failed, cancelled or expired"};
-                  }
-                  state_ = text;
-                  return {};
-                });
-    options.flag(
-        {.scope = scope, .name = "yes", .placeholder = "", .help = "Really do it", .environment = "", .in_file = false},
-        yes_);
-  }
-
-  int run(Session& session) override {
-    if (queue_.empty()) return session.usage("purge needs --queue");
-    if (!yes_) return session.usage("purge forgets jobs for good: add --yes to do it");
-    if (!session.connect()) return session.connect_exit();
-    std::vector<client::StringPair> arguments{{"queue", queue_}};
-    if (!state_.empty()) arguments.emplace_back("state", state_);
-    const Result<std::vector<client::AdminRow>> rows = session.client().admin("purge", arguments);
-    if (!rows) return session.fail_request(rows.error());
-    print_rows(session, *rows, false);
-    return 0;
-  }
-
- private:
-  std::string queue_, state_;
-  bool yes_ = false;
-};
-
 }  // namespace
 
 void add_broker_commands(std::vector<std::unique_ptr<Command>>& commands) {
-  commands.push_back(std::make_unique<PurgeCommand>());
   commands.push_back(
       std::make_unique<ShowCommand>("queues", "Show the queues with their jobs by state", true, "no queues yet"));
   commands.push_back(std::make_unique<ActOnCommand>("pause", "Let a queue hand out nothing", "queue"));

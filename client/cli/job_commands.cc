@@ -5,10 +5,12 @@
 #include <cstdio>
 #include <unordered_set>
 
-#include "client/cli/id_arguments.h"
+#include "client/cli/bulk_commands.h"
+#include "client/cli/ids_command.h"
 #include "client/cli/job_json.h"
 #include "client/cli/job_text.h"
 #include "client/cli/job_waiter.h"
+#include "client/cli/list_command.h"
 #include "client/cli/session.h"
 #include "client/cli/text_style.h"
 #include "common/base/units.h"
@@ -17,32 +19,6 @@
 namespace rota::cli {
 
 namespace {
-
-// A command whose words are ids.
-class IdsCommand : public Command {
- public:
-  IdsCommand(std::string name, std::string help, std::size_t most = 0)
-      : Command(std::move(name), std::move(help)), most_(most) {}
-
-  Positional positional() const override {
-    return {most_ == 1 ? "ID" : "ID...", "Job ids; - reads them from stdin", 1, most_};
-  }
-
-  int run(Session& session) override {
-    const Result<std::vector<JobId>> ids = parse_ids(arguments());
-    if (!ids) return session.usage(ids.error().message);
-    prepare(session);
-    if (!session.connect()) return session.connect_exit();
-    return run_with(session, *ids);
-  }
-
- protected:
-  virtual void prepare(Session&) {}
-  virtual int run_with(Session& session, const std::vector<JobId>& ids) = 0;
-
- private:
-  std::size_t most_;
-};
 
 int not_found(Session& session, const client::Job& job) {
   std::string text = "no job " + to_string(job.id);
@@ -140,29 +116,6 @@ class ResultCommand : public IdsCommand {
   }
 };
 
-// cancel and retry: one outcome an id; the exit code is that of the first that was refused.
-int print_outcomes(Session& session, const Result<std::vector<client::ItemOutcome>>& outcomes, std::string_view done) {
-  if (!outcomes) return session.fail_request(outcomes.error());
-  int code = 0;
-  for (const client::ItemOutcome& outcome : *outcomes) {
-    if (outcome.code != Code::ok && outcome.code != Code::duplicate) {
-      const std::string reason = outcome.message.empty() ? std::string(code_name(outcome.code)) : outcome.message;
-      const int failed = session.fail({outcome.code, "job " + to_string(outcome.id) + ": " + reason});
-      // A job that is not in the state for it is no usage error.
-      if (code == 0) code = outcome.code == Code::conflict ? program::kExitJobFailed : failed;
-    } else if (session.output() == Output::json) {
-      std::printf("%s\n", outcome_json(outcome).c_str());
-    } else if (session.output() == Output::text) {
-      const std::string state(job_state_name(outcome.state));
-      const bool asked_only = done == "cancel" && outcome.state == JobState::running;
-      std::printf("%s %s\n", to_string(outcome.id).c_str(), asked_only ? "running, asked to stop" : state.c_str());
-    } else {
-      std::printf("%s\n", to_string(outcome.id).c_str());
-    }
-  }
-  return code;
-}
-
 class CancelCommand : public IdsCommand {
  public:
   CancelCommand() : IdsCommand("cancel", "Cancel jobs: queued ones at once, running ones are stopped by their worker") {}
@@ -173,24 +126,16 @@ class CancelCommand : public IdsCommand {
   }
 };
 
-class RetryCommand : public IdsCommand {
- public:
-  RetryCommand() : IdsCommand("retry", "Put final jobs back to ready, under the same id") {}
-
- protected:
-  int run_with(Session& session, const std::vector<JobId>& ids) override {
-    return print_outcomes(session, session.client().retry(ids), "retry");
-  }
-};
-
 }  // namespace
 
 void add_job_commands(std::vector<std::unique_ptr<Command>>& commands) {
   commands.push_back(std::make_unique<StatusCommand>());
   commands.push_back(std::make_unique<WaitCommand>());
   commands.push_back(std::make_unique<ResultCommand>());
+  commands.push_back(std::make_unique<ListCommand>());
   commands.push_back(std::make_unique<CancelCommand>());
   commands.push_back(std::make_unique<RetryCommand>());
+  commands.push_back(std::make_unique<PurgeCommand>());
 }
 
 }  // namespace rota::cli

@@ -146,6 +146,8 @@ std::string row_json(const client::AdminRow& row) {
   return line_of(object);
 }
 
+std::string more_json(std::string_view cursor) { return line_of(Json{{"more", {{"from", std::string(cursor)}}}}); }
+
 std::string object_json(std::string_view name, std::string_view value) {
   return line_of(Json{{std::string(name), std::string(value)}});
 }

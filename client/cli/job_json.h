@@ -17,6 +17,8 @@ namespace rota::cli {
 [[nodiscard]] std::string finished_json(const client::FinishedJob& job);
 [[nodiscard]] std::string outcome_json(const client::ItemOutcome& outcome);
 [[nodiscard]] std::string row_json(const client::AdminRow& row);
+// A list goes on at this cursor.
+[[nodiscard]] std::string more_json(std::string_view cursor);
 [[nodiscard]] std::string object_json(std::string_view name, std::string_view value);
 
 }  // namespace rota::cli

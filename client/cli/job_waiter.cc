@@ -15,7 +15,6 @@ namespace {
 
 constexpr std::int64_t kExplainAfterUs = 2'000'000;
 constexpr Millis kSlice{200};          // between two looks at the display
-constexpr int kExitInterrupted = 130;  // as shells report SIGINT
 
 client::Job copy_of(const client::FinishedJob& job) {
   client::Job copy;
@@ -148,7 +147,7 @@ std::vector<JobId> JobWaiter::unfinished() const {
 
 std::optional<int> JobWaiter::on_interrupted() {
   if (!session_.take_signal()) return std::nullopt;
-  if (cancelling_ || !options_.cancel_on_signal) return kExitInterrupted;
+  if (cancelling_ || !options_.cancel_on_signal) return program::kExitInterrupted;
   cancelling_ = true;
   const std::vector<JobId> rest = unfinished();
   display_->clear();
@@ -156,7 +155,7 @@ std::optional<int> JobWaiter::on_interrupted() {
                   "; interrupt again to leave at once");
   const Result<std::vector<client::ItemOutcome>> outcomes = session_.client().cancel(rest);
   if (outcomes) return std::nullopt;
-  if (outcomes.error().code == Code::cancelled) return kExitInterrupted;
+  if (outcomes.error().code == Code::cancelled) return program::kExitInterrupted;
   return session_.fail_request(outcomes.error());
 }
 

@@ -177,4 +177,55 @@ program::Options::Taker endpoint(std::string& target) {
   };
 }
 
+std::string state_names(std::uint32_t states) {
+  std::vector<std::string_view> names;
+  for (std::uint8_t number = 0; number < kJobStateCount; ++number) {
+    const auto state = static_cast<JobState>(number);
+    if (state != JobState::blocked && (states & state_bit(state)) != 0) names.push_back(job_state_name(state));
+  }
+  std::string text;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (i > 0) text += i + 1 == names.size() ? " or " : ", ";
+    text += names[i];
+  }
+  return text;
+}
+
+program::Options::Taker job_states(std::uint32_t& target, std::uint32_t allowed) {
+  return [&target, allowed](std::string_view text) -> Status {
+    const std::optional<std::uint32_t> states = parse_job_states(text);
+    if (!states || (*states & ~allowed) != 0) return give(state_names(allowed) + "; several separated by commas");
+    target = *states;
+    return {};
+  };
+}
+
+program::Options::Taker list_cursor(std::string& target) {
+  return [&target](std::string_view text) -> Status {
+    std::string bytes;
+    for (std::size_t i = 0; i + 1 < text.size(); i += 2) {
+      unsigned value = 0;
+      const auto [end, error] = std::from_chars(text.data() + i, text.data() + i + 2, value, 16);
+      if (error != std::errc{} || end != text.data() + i + 2) break;
+      bytes += static_cast<char>(value);
+    }
+    if (bytes.empty() || bytes.size() * 2 != text.size() || bytes.size() > limits::kMaxCursor) {
+      return give("the cursor as an earlier 'rota list' printed it");
+    }
+    target = std::move(bytes);
+    return {};
+  };
+}
+
+std::string hex_text(std::string_view bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    text += kDigits[byte >> 4U];
+    text += kDigits[byte & 0xFU];
+  }
+  return text;
+}
+
 }  // namespace rota::cli

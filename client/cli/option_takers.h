@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "client/job_request.h"
@@ -21,6 +23,15 @@ namespace rota::cli {
 [[nodiscard]] program::Options::Taker given_duration(std::optional<Millis>& target);
 [[nodiscard]] program::Options::Taker given_text(std::optional<std::string>& target);
 [[nodiscard]] program::Options::Taker job_id(std::optional<JobId>& target);
+
+// Job states by name, separated by commas, each one of `allowed` (state_bit()).
+[[nodiscard]] program::Options::Taker job_states(std::uint32_t& target, std::uint32_t allowed);
+// "scheduled, ready or failed".
+[[nodiscard]] std::string state_names(std::uint32_t states);
+
+// The cursor of a list: bytes here, hex digits towards people.
+[[nodiscard]] program::Options::Taker list_cursor(std::string& target);
+[[nodiscard]] std::string hex_text(std::string_view bytes);
 
 // Where a broker or its workers' side is reached.
 [[nodiscard]] program::Options::Taker endpoint(std::string& target);

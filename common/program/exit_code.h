@@ -15,6 +15,7 @@ enum Exit : int {
   kExitTemporary = 75,
   kExitForbidden = 77,
   kExitTimedOut = 124,
+  kExitInterrupted = 130,  // as shells report SIGINT
 };
 
 // What a refused request exits with.

@@ -81,13 +81,46 @@ TEST(OutputChoiceTest, OptionGoesBeforeEnvironmentAndFile) {
 }
 
 TEST(IdArgumentsTest, WordsThatAreNoIdsAreNamed) {
-  for (const char* word : {"x", "0193b2f0-6cf8-4656-8a2b-0123456789ab", "0123456789ab", "--"}) {
+  for (const char* word : {"x", "0193b2f0-6cf8-4656-8a2b-0123456789ab", "1234567", "--"}) {
     const auto ids = parse_ids({word});
     ASSERT_FALSE(ids.ok()) << word;
     EXPECT_THAT(ids.error().message, HasSubstr(word));
   }
-  EXPECT_THAT(parse_ids({"0123456789ab"}).error().message, HasSubstr("36 characters"));
-  EXPECT_TRUE(parse_ids({"0193b2f0-6cf8-7656-8a2b-0123456789ab"}).ok());
+}
+
+TEST(IdArgumentsTest, IdsAreTakenWholeAndShortened) {
+  const JobId id = *parse_uuid("0193b2f0-6cf8-7656-8a2b-0123456789ab");
+  const auto ids =
+      parse_ids({"0193b2f0-6cf8-7656-8a2b-0123456789ab", "0193B2F06CF876568A2B0123456789AB", "2b-0123456789AB"});
+  ASSERT_TRUE(ids.ok()) << ids.error().message;
+  EXPECT_EQ((*ids)[0].id, id);
+  EXPECT_EQ((*ids)[1].id, id);
+  EXPECT_TRUE((*ids)[2].id.is_nil());
+  EXPECT_EQ((*ids)[2].ending, "2b0123456789ab");
+}
+
+TEST(ListOptionsTest, CursorIsTakenAsItWasPrinted) {
+  std::string cursor;
+  const std::string bytes("\x00\xff\x7f", 3);
+  EXPECT_EQ(hex_text(bytes), "00ff7f");
+  ASSERT_TRUE(list_cursor(cursor)("00FF7f").ok());
+  EXPECT_EQ(cursor, bytes);
+  for (const std::string& text : {std::string(), std::string("0"), std::string("0g"), std::string("00f"), std::string("0x"),
+                                  std::string("-1"), std::string(2 * limits::kMaxCursor + 2, '0')}) {
+    EXPECT_THAT(list_cursor(cursor)(text).error().message, HasSubstr("rota list")) << text;
+  }
+  EXPECT_EQ(more_json("00ff"), R"({"more":{"from":"00ff"}})");
+}
+
+TEST(ListOptionsTest, StatesAreNamesSeparatedByCommas) {
+  std::uint32_t states = 0;
+  ASSERT_TRUE(job_states(states, kFinalStates)("failed,expired").ok());
+  EXPECT_EQ(states, state_bit(JobState::failed) | state_bit(JobState::expired));
+  for (const char* text : {"", "ready", "failed,", "Failed", "failed,running"}) {
+    EXPECT_THAT(job_states(states, kFinalStates)(text).error().message,
+                HasSubstr("succeeded, failed, cancelled or expired; several separated by commas"))
+        << text;
+  }
 }
 
 // A submit as its options leave it, without the program around.

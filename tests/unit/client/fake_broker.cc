@@ -117,7 +117,8 @@ void FakeBroker::handle(const net::RoutingId& from, const wire::Message& message
 
 void FakeBroker::on_hello(const net::RoutingId& from, wire::Request request) {
   ++hellos_;
-  if (hello_refusal != Code::ok) return refuse(from, request, hello_refusal, Millis{1});
+  const Code refusal = hello_refusal;  // read once: the test may change it meanwhile
+  if (refusal != Code::ok) return refuse(from, request, refusal, Millis{1});
   sessions_.insert(from);
   wire::Welcome welcome;
   welcome.broker_id = random_uuid();
