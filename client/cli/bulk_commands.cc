@@ -106,7 +106,7 @@ void RetryCommand::declare(program::Options& options, CLI::App* scope) {
 }
 
 Command::Positional RetryCommand::positional() const {
-  return {"ID...", "Job ids, whole or their endings; - reads them from stdin", 0, 0};
+  return {"ID", "Job ids, whole or their endings; - reads them from stdin", 0, 0};
 }
 
 int RetryCommand::run(Session& session) {

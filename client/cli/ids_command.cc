@@ -10,7 +10,7 @@
 namespace rota::cli {
 
 Command::Positional IdsCommand::positional() const {
-  return {most_ == 1 ? "ID" : "ID...", "Job ids, whole or their endings; - reads them from stdin", 1, most_};
+  return {"ID", "Job ids, whole or their endings; - reads them from stdin", 1, most_};
 }
 
 int IdsCommand::run(Session& session) {
