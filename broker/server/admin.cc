@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "broker/server/admin_arguments.h"
 #include "broker/server/engine.h"
 #include "common/base/limits.h"
 #include "common/base/names.h"
@@ -16,13 +17,6 @@ namespace {
 using Row = std::vector<wire::AdminValue>;
 
 std::int64_t integer(std::uint64_t value) { return static_cast<std::int64_t>(value); }
-
-std::string_view argument(const wire::Admin& admin, std::string_view name) {
-  for (const wire::Pair& pair : admin.arguments) {
-    if (pair.first == name) return pair.second;
-  }
-  return {};
-}
 
 Row queue_row(const queue::QueueView& view, std::deque<std::string>& texts) {
   Row row;
@@ -56,24 +50,6 @@ Row worker_row(const queue::WorkerView& view, const WorkerDetails* details, std:
     if (!details->labels.empty()) row.push_back({"labels", std::string_view(texts.emplace_back(details->labels))});
   }
   return row;
-}
-
-// Live states only: finished jobs leave when their keep is over.
-constexpr std::uint32_t bit(JobState state) { return 1U << static_cast<unsigned>(state); }
-constexpr std::uint32_t kQueuedStates = bit(JobState::scheduled) | bit(JobState::ready);
-
-// "ready,scheduled" as bits; 0 for anything that is not a queued state.
-std::uint32_t parse_states(std::string_view text) {
-  if (text.empty()) return kQueuedStates;
-  std::uint32_t states = 0;
-  while (!text.empty()) {
-    const std::size_t comma = text.find(',');
-    const std::optional<JobState> state = parse_job_state(text.substr(0, comma));
-    if (!state || (bit(*state) & kQueuedStates) == 0) return 0;
-    states |= bit(*state);
-    text = comma == std::string_view::npos ? std::string_view() : text.substr(comma + 1);
-  }
-  return states;
 }
 
 }  // namespace
@@ -139,11 +115,11 @@ void Engine::on_admin_command(Asked& asked, const wire::Admin& admin) {
   std::string_view queue = argument(admin, "queue");
   const bool is_pause = admin.verb == "pause";
   current_ = Current{};
-  if (is_pause || admin.verb == "resume" || admin.verb == "purge") {
+  if (admin.verb == "purge" || admin.verb == "retry") return start_bulk(asked, admin);
+  if (is_pause || admin.verb == "resume") {
     if (!is_valid_queue_name(queue)) {
       return refuse(asked, Code::bad_message, "this verb needs the argument 'queue': 1-64 of A-Z a-z 0-9 . _ -");
     }
-    if (admin.verb == "purge") return start_purge(asked, queue, argument(admin, "state"));
     effects_.clear();
     core_.apply(queue::Pause{asked.route, asked.request, queue, is_pause}, asked.now, effects_);
     process();
@@ -159,37 +135,7 @@ void Engine::on_admin_command(Asked& asked, const wire::Admin& admin) {
     process();
     return;
   }
-  refuse(asked, Code::bad_message, "unknown verb; allowed: queues, workers, stats, pause, resume, purge, drain");
-}
-
-void Engine::start_purge(Asked& asked, std::string_view queue, std::string_view states) {
-  const std::uint32_t bits = parse_states(states);
-  if (bits == 0) {
-    return refuse(
-        asked, Code::bad_message,
-        "purge forgets queued jobs: 'state' may name ready and scheduled; running jobs are cancelled, finished ones "
-        "leave when their keep is over");
-  }
-  if (purges_.size() >= limits::kMaxPurges) {
-    return refuse(asked, Code::retry_later, "other purges are under way; try again", limits::kRetryLaterHint);
-  }
-  RunningPurge purge;
-  purge.client = asked.route;
-  purge.request = asked.request;
-  purge.queue = queue;
-  purge.states = bits;
-  purge.through = core_.last_sequence();  // what is submitted from now on stays
-  purges_.push_back(std::move(purge));
-}
-
-// One bounded slice a turn, so that a purge of millions stalls nobody.
-void Engine::purge_slice(Now now) {
-  if (purges_.empty()) return;
-  const RunningPurge& purge = purges_.front();
-  current_ = Current{};
-  effects_.clear();
-  core_.apply(queue::Purge{purge.client, purge.request, purge.queue, purge.states, purge.through}, now, effects_);
-  process();
+  refuse(asked, Code::bad_message, "unknown verb; allowed: queues, workers, stats, pause, resume, purge, retry, drain");
 }
 
 }  // namespace rota::server

@@ -124,6 +124,8 @@ void Engine::on_cancel(Asked& asked, const wire::Cancel& cancel) {
 }
 
 void Engine::on_retry(Asked& asked, const wire::Retry& retry) {
+  // What was read before a purge decided may be forgotten by now: read it again.
+  if (asked.known != nullptr && asked.known->last_batch() < forgotten_in_) asked.known = nullptr;
   if (parked_for(asked, retry.items, [](const wire::Retry::Item& item) -> const JobId& { return item.id; })) return;
   current_ = Current{Current::Kind::cancel_or_retry, asked.request, false, nullptr, asked.now};
   effects_.clear();

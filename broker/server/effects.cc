@@ -53,9 +53,10 @@ void Engine::tell(const queue::Message& message) {
 // --- to clients ---------------------------------------------------------------------------------------------------------
 
 void Engine::tell(const queue::ItemReplies& replies, bool at_once) {
+  const auto items = std::span(effects_.item_replies).subspan(replies.items.first, replies.items.count);
+  if (current_.kind == Current::Kind::bulk) return count_bulk(items);
   Peer* peer = sessions_.find(replies.client);
   if (peer == nullptr) return;
-  const auto items = std::span(effects_.item_replies).subspan(replies.items.first, replies.items.count);
   for (const queue::ItemReply& item : items) {
     if (item.code != Code::ok && item.code != Code::duplicate) ++counters_.refusals[static_cast<std::size_t>(item.code)];
   }
@@ -76,20 +77,6 @@ void Engine::tell(const queue::ItemReplies& replies, bool at_once) {
       (void)waiters_.add(item.id, waiter);  // room was checked before
     }
   }
-}
-
-void Engine::tell(const queue::PurgeReply& answer, bool at_once) {
-  ROTA_CHECK(!purges_.empty());
-  RunningPurge& purge = purges_.front();
-  purge.forgotten += answer.forgotten;
-  if (answer.more) return;
-  if (Peer* peer = sessions_.find(purge.client); peer != nullptr) {
-    wire::AdminReply out;
-    out.rows.push_back({wire::AdminValue{"forgotten", static_cast<std::int64_t>(purge.forgotten)}});
-    encode_simple(purge.request, out, frame_);
-    reply(purge.client, *peer, at_once);
-  }
-  purges_.pop_front();
 }
 
 void Engine::tell(const queue::SimpleReply& answer, bool at_once) {

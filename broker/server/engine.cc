@@ -35,8 +35,9 @@ bool comes_from_peers(const wire::Message& message) {
         return std::disjunction_v<
             std::is_same<Body, wire::Hello>, std::is_same<Body, wire::Ping>, std::is_same<Body, wire::Goodbye>,
             std::is_same<Body, wire::Submit>, std::is_same<Body, wire::Wait>, std::is_same<Body, wire::Get>,
-            std::is_same<Body, wire::Cancel>, std::is_same<Body, wire::Retry>, std::is_same<Body, wire::Admin>,
-            std::is_same<Body, wire::Complete>, std::is_same<Body, wire::Renew>, std::is_same<Body, wire::Released>>;
+            std::is_same<Body, wire::Cancel>, std::is_same<Body, wire::Retry>, std::is_same<Body, wire::List>,
+            std::is_same<Body, wire::Admin>, std::is_same<Body, wire::Complete>, std::is_same<Body, wire::Renew>,
+            std::is_same<Body, wire::Released>>;
       },
       message.body);
 }
@@ -50,9 +51,11 @@ Engine::Engine(EngineOptions options, queue::Core& core, store::Store& store, st
       store_(store),
       volatile_store_(volatile_store),
       outbox_(outbox),
+      port_(port),
       pipeline_(store, outbox, port),
       volatile_batch_(volatile_store.new_batch()),
       parking_(volatile_store, port),
+      listings_(core, volatile_store, port),
       decoder_(decode_limits(options_)) {}
 
 Engine::~Engine() = default;
@@ -155,6 +158,7 @@ void Engine::handle_client(Asked& asked, const wire::Message& message) {
   if (const auto* get = std::get_if<wire::Get>(&message.body)) return on_get(asked, *get);
   if (const auto* cancel = std::get_if<wire::Cancel>(&message.body)) return on_cancel(asked, *cancel);
   if (const auto* retry = std::get_if<wire::Retry>(&message.body)) return on_retry(asked, *retry);
+  if (const auto* list = std::get_if<wire::List>(&message.body)) return on_list(asked, *list);
   if (const auto* admin = std::get_if<wire::Admin>(&message.body)) return on_admin(asked, *admin);
   if (std::holds_alternative<wire::Goodbye>(message.body)) return on_closed(asked.route, asked.now);
   ++counters_.bad_messages;
@@ -214,21 +218,31 @@ void Engine::on_read(std::unique_ptr<ReadTask> task, Now now) {
     fault_ = task->status;
     return;
   }
-  if (pipeline_.on_read(*task)) return;
-  ROTA_CHECK(parking_.on_read(task));
-  resume(now);
+  switch (task->asker) {
+    case ReadTask::Asker::pipeline:
+      return pipeline_.on_read(*task);
+    case ReadTask::Asker::listings:
+      return listings_.on_read(std::move(task));
+    case ReadTask::Asker::bulk:
+      return on_bulk_read(*task, now);
+    case ReadTask::Asker::parking:
+      parking_.on_read(std::move(task));
+      resume(now);
+  }
 }
 
 // --- the turn -----------------------------------------------------------------------------------------------------------
 
 void Engine::end_turn(Now now) {
   if (!stopping_) {
-    purge_slice(now);
+    bulk_slice(now);
     effects_.clear();
     core_.tick(now, effects_);
     current_ = Current{};
     process();
   }
+  listings_.step(pipeline_, now);
+  answer_lists(now);
   hand_over(now);
   parking_.issue(pipeline_);
   if (parking_.any_ready()) {
@@ -238,6 +252,7 @@ void Engine::end_turn(Now now) {
     parking_.issue(pipeline_);
   }
   waiters_.sweep(kSweepWaits);
+  maintain_volatile(now);
   routes_.clear();
   sessions_.silent(now, routes_);
   for (const Route route : routes_) on_closed(route, now);
@@ -264,9 +279,17 @@ void Engine::commit_volatile() {
   volatile_batch_ = volatile_store_.new_batch();
 }
 
+// Memory jobs are forgotten when their time is over too. A slice a turn: there is no thread for it.
+void Engine::maintain_volatile(Now now) {
+  const Result<store::MaintainInfo> done = volatile_store_.maintain(core_.id_clock(now));
+  ROTA_CHECK(done.ok());
+  counters_.forgotten += done->forgotten;
+  counters_.forgotten_early += done->forgotten_early;
+}
+
 Steady Engine::next_deadline(Now now) const {
   if (parking_.any_ready()) return now.steady;
-  if (!purges_.empty() && !stopping_) return now.steady;
+  if (bulk_is_due() || listings_.any_due(pipeline_)) return now.steady;
   return stopping_ ? kNeverSteady : core_.next_deadline();
 }
 

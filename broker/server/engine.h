@@ -4,19 +4,22 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "broker/queue/core.h"
+#include "broker/server/asked.h"
+#include "broker/server/bulk_run.h"
 #include "broker/server/counters.h"
 #include "broker/server/engine_options.h"
+#include "broker/server/listings.h"
 #include "broker/server/notices.h"
 #include "broker/server/outbox.h"
 #include "broker/server/parking.h"
 #include "broker/server/pipeline.h"
 #include "broker/server/progress_notes.h"
-#include "broker/server/running_purge.h"
 #include "broker/server/sessions.h"
 #include "broker/server/store_port.h"
 #include "broker/server/translate.h"
@@ -68,28 +71,6 @@ class Engine {
   [[nodiscard]] const Status& fault() const { return fault_; }
 
  private:
-  // A frame that is being handled.
-  struct Asked {
-    Side side = Side::client;
-    Route route = 0;
-    Peer* peer = nullptr;
-    std::string_view frame;
-    wire::Request request = 0;
-    const Known* known = nullptr;  // what was read for it
-    std::uint32_t looks = 0;       // how often it was read for
-    bool resumed = false;          // it is the head of its peer's parked frames
-    bool parked = false;           // while handled: it waits (again)
-    Now now;
-  };
-  // What the effects being processed answer.
-  struct Current {
-    enum class Kind : std::uint8_t { none, submit, cancel_or_retry, hello } kind = Kind::none;
-    wire::Request request = 0;
-    bool notify = false;
-    const wire::Hello* hello = nullptr;  // kind hello only
-    Now now;                             // kind hello only
-  };
-
   // engine.cc
   void handle(Asked& asked);
   void handle_client(Asked& asked, const wire::Message& message);
@@ -97,6 +78,7 @@ class Engine {
   void resume(Now now);
   void hand_over(Now now);
   void commit_volatile();
+  void maintain_volatile(Now now);
   void refuse(const Asked& asked, Code code, std::string_view text, Millis retry_after = Millis{0});
   void send_now(Side side, Route route, std::string_view frame);
   // Sends frame_ with the batch that gathers.
@@ -127,6 +109,13 @@ class Engine {
   void on_get(Asked& asked, const wire::Get& get);
   [[nodiscard]] bool must_look_again(const Asked& asked, const wire::Get& get);
   void answer_get(Asked& asked, const wire::Get& get);
+  // False: nothing is known of it. `texts` keeps what the views of `info` point into.
+  [[nodiscard]] bool describe(const JobId& id, const Known* known, Now now, bool with_result,
+                              std::deque<std::string>& texts, wire::JobInfo& info);
+  // list_requests.cc
+  void on_list(Asked& asked, const wire::List& list);
+  void answer_lists(Now now);
+  void answer_list(const Listings::Answer& answer, Now now);
 
   // worker_requests.cc
   void on_worker_hello(Asked& asked, const wire::Hello& hello);
@@ -138,9 +127,15 @@ class Engine {
   // admin.cc
   void on_admin(Asked& asked, const wire::Admin& admin);
   void on_admin_command(Asked& asked, const wire::Admin& admin);
-  void start_purge(Asked& asked, std::string_view queue, std::string_view states);
-  void purge_slice(Now now);
   [[nodiscard]] std::vector<wire::AdminValue> stats_row(std::deque<std::string>& texts) const;
+
+  // bulk.cc
+  void start_bulk(Asked& asked, const wire::Admin& admin);
+  [[nodiscard]] bool bulk_is_due() const;
+  void bulk_slice(Now now);
+  void on_bulk_read(const ReadTask& task, Now now);
+  void count_bulk(std::span<const queue::ItemReply> items);
+  void end_bulk();
 
   // effects.cc
   void process();
@@ -164,9 +159,11 @@ class Engine {
   store::Store& store_;
   store::Store& volatile_store_;
   Outbox& outbox_;
+  StorePort& port_;
   Pipeline pipeline_;
   std::unique_ptr<store::Batch> volatile_batch_;
   Parking parking_;
+  Listings listings_;
   Sessions sessions_;
   Waiters waiters_;
   ProgressNotes progress_;
@@ -179,7 +176,8 @@ class Engine {
   Current current_;
   bool stopping_ = false;
   Status fault_;
-  std::deque<RunningPurge> purges_;
+  std::deque<BulkRun> bulk_;
+  std::uint64_t forgotten_in_ = 0;  // the last batch in which finished jobs were forgotten on demand
 
   // Scratch, kept for its capacity.
   std::string frame_;

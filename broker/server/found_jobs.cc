@@ -2,15 +2,32 @@
 
 #include <string_view>
 
+#include "broker/server/brief_report.h"
+
 namespace rota::server {
 
-void FoundJobs::add(const queue::FinishedJob& job) {
+void FoundJobs::add(const queue::FinishedJob& job) { add(job, job.job.body, job.outcome.report, 0); }
+
+void FoundJobs::add_brief(const queue::FinishedJob& job) {
+  std::uint64_t left_out = 0;
+  const std::string report = brief_report(job.outcome.report, left_out);
+  add(job, {}, report, left_out);
+}
+
+bool FoundJobs::take_over(const FoundJobs& from, const JobId& id) {
+  const queue::FinishedJob* job = from.find(id);
+  if (job == nullptr) return false;
+  add(*job, job->job.body, job->outcome.report, from.left_out(id));
+  return true;
+}
+
+void FoundJobs::add(const queue::FinishedJob& job, std::string_view body, std::string_view report, std::uint64_t left_out) {
   if (by_id_.contains(job.job.id)) return;
   Owned& owned = owned_.emplace_back();
   const queue::SharedRecord empty;
   const queue::SharedRecord& shared = job.job.shared != nullptr ? *job.job.shared : empty;
-  owned.bytes.reserve(job.job.key.size() + job.job.body.size() + job.outcome.report.size() + shared.queue.size() +
-                      shared.type.size() + shared.spec.size());
+  owned.bytes.reserve(job.job.key.size() + body.size() + report.size() + shared.queue.size() + shared.type.size() +
+                      shared.spec.size());
   const auto keep = [&owned](std::string_view text) {
     const std::size_t at = owned.bytes.size();
     owned.bytes.append(text);  // within the reserved capacity: earlier views stay valid
@@ -22,9 +39,10 @@ void FoundJobs::add(const queue::FinishedJob& job) {
   owned.shared.spec = keep(shared.spec);
   queue::FinishedJob copy = job;
   copy.job.key = keep(job.job.key);
-  copy.job.body = keep(job.job.body);
-  copy.outcome.report = keep(job.outcome.report);
+  copy.job.body = keep(body);
+  copy.outcome.report = keep(report);
   copy.job.shared = &owned.shared;
+  owned.left_out = left_out;
   by_id_.emplace(job.job.id, all_.size());
   all_.push_back(copy);
 }
@@ -32,6 +50,11 @@ void FoundJobs::add(const queue::FinishedJob& job) {
 const queue::FinishedJob* FoundJobs::find(const JobId& id) const {
   const auto it = by_id_.find(id);
   return it == by_id_.end() ? nullptr : &all_[it->second];
+}
+
+std::uint64_t FoundJobs::left_out(const JobId& id) const {
+  const auto it = by_id_.find(id);
+  return it == by_id_.end() ? 0 : owned_[it->second].left_out;
 }
 
 }  // namespace rota::server

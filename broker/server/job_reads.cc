@@ -24,6 +24,22 @@ const queue::FinishedJob* found_end(const Known* known, const JobId& id, const s
   return job != nullptr && view && view->sequence != job->outcome.sequence ? nullptr : job;
 }
 
+std::string_view name_in(std::string_view spec_bytes, std::deque<std::string>& texts) {
+  const Result<wire::Spec> spec = wire::decode_spec(spec_bytes);
+  return spec.ok() ? std::string_view(texts.emplace_back(spec.value().name)) : std::string_view();
+}
+
+// What only the store has of a live job: its name, and the report of its last attempt.
+void add_stored(const store::Batch::Body& stored, std::deque<std::string>& texts, wire::JobInfo& info) {
+  info.name = name_in(stored.spec, texts);
+  if (stored.report.empty()) return;
+  const std::string_view worker = info.report.worker;
+  info.report = to_report(texts.emplace_back(stored.report));
+  info.result_size = info.report.result.size();
+  info.report.result = {};
+  if (!worker.empty()) info.report.worker = worker;
+}
+
 }  // namespace
 
 // Each job is answered as soon as it can be: what has to be read (again) is parked as a WAIT for the rest.
@@ -102,58 +118,52 @@ void Engine::answer_get(Asked& asked, const wire::Get& get) {
   wire::Jobs jobs;
   std::deque<std::string> texts;  // what the views of the reply point into
   std::size_t results = 0;
-  const auto name_of = [&texts](std::string_view bytes) -> std::string_view {
-    const Result<wire::Spec> spec = wire::decode_spec(bytes);
-    return spec.ok() ? std::string_view(texts.emplace_back(spec.value().name)) : std::string_view();
-  };
   for (const JobId& id : get.ids) {
-    const std::optional<queue::JobView> view = core_.view(id, asked.now);
-    const queue::FinishedJob* found = found_end(asked.known, id, view);
-    if (found != nullptr && (!view || is_final(view->state))) {
-      wire::JobInfo info = to_info(*found, get.with_result);
-      if (found->job.shared != nullptr) info.name = name_of(found->job.shared->spec);
-      if (!jobs.jobs.empty() && results + info.report.result.size() > kResultsPerReply) info.report.result = {};
-      results += info.report.result.size();
-      jobs.jobs.push_back(info);
-      continue;
-    }
-    if (!view) {
+    wire::JobInfo info;
+    if (!describe(id, asked.known, asked.now, get.with_result, texts, info)) {
       jobs.jobs.push_back(no_such_job(id));
       continue;
     }
-    wire::JobInfo info = to_info(*view);
-    std::optional<store::Batch::Body> body = pipeline_.batch().find(view->sequence);
-    if (!body && asked.known != nullptr) body = asked.known->body(view->sequence);
-    const auto describe = [&](const store::Batch::Body& stored) {
-      info.name = name_of(stored.spec);
-      if (stored.report.empty()) return;
-      const std::string_view worker = info.report.worker;
-      info.report = to_report(texts.emplace_back(stored.report));
-      info.result_size = info.report.result.size();
-      info.report.result = {};
-      if (!worker.empty()) info.report.worker = worker;
-    };
-    if (body) describe(*body);
-    if (view->policy.durability == Durability::memory && !is_final(view->state)) {
-      (void)volatile_store_.bodies(std::span(&view->sequence, 1),
-                                   [&](std::size_t, const store::Batch::Body& stored) { describe(stored); });
-    }
-    if (const ProgressNotes::Note* note = progress_.find(view->token);
-        note != nullptr && view->state == JobState::running) {
-      info.progress = note->fraction;
-      info.progress_message = texts.emplace_back(note->message);
-    }
-    if (view->state == JobState::ready && core_.is_paused(view->queue)) {
-      info.waiting_for = texts.emplace_back("queue " + std::string(view->queue) + " is paused");
-    } else if (view->state == JobState::ready && !view->served) {
-      info.waiting_for =
-          texts.emplace_back("no connected worker serves " + std::string(view->type) + " on " + std::string(view->queue));
-    }
+    if (!jobs.jobs.empty() && results + info.report.result.size() > kResultsPerReply) info.report.result = {};
+    results += info.report.result.size();
     jobs.jobs.push_back(info);
   }
   frame_.clear();
   encode_simple(asked.request, jobs, frame_);
   reply(asked.route, *asked.peer, false);
+}
+
+bool Engine::describe(const JobId& id, const Known* known, Now now, bool with_result, std::deque<std::string>& texts,
+                      wire::JobInfo& info) {
+  const std::optional<queue::JobView> view = core_.view(id, now);
+  const queue::FinishedJob* found = found_end(known, id, view);
+  if (found != nullptr && (!view || is_final(view->state))) {
+    info = to_info(*found, with_result);
+    info.result_size += known->left_out(id);
+    if (found->job.shared != nullptr) info.name = name_in(found->job.shared->spec, texts);
+    return true;
+  }
+  if (!view) return false;
+  info = to_info(*view);
+  const auto add = [&](const store::Batch::Body& stored) { add_stored(stored, texts, info); };
+  std::optional<store::Batch::Body> body = pipeline_.batch().find(view->sequence);
+  if (!body && known != nullptr) body = known->body(view->sequence);
+  if (body) add(*body);
+  if (view->policy.durability == Durability::memory && !is_final(view->state)) {
+    (void)volatile_store_.bodies(std::span(&view->sequence, 1),
+                                 [&](std::size_t, const store::Batch::Body& stored) { add(stored); });
+  }
+  if (const ProgressNotes::Note* note = progress_.find(view->token); note != nullptr && view->state == JobState::running) {
+    info.progress = note->fraction;
+    info.progress_message = texts.emplace_back(note->message);
+  }
+  if (view->state == JobState::ready && core_.is_paused(view->queue)) {
+    info.waiting_for = texts.emplace_back("queue " + std::string(view->queue) + " is paused");
+  } else if (view->state == JobState::ready && !view->served) {
+    info.waiting_for =
+        texts.emplace_back("no connected worker serves " + std::string(view->type) + " on " + std::string(view->queue));
+  }
+  return true;
 }
 
 }  // namespace rota::server

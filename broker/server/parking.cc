@@ -1,5 +1,6 @@
 #include "broker/server/parking.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/base/check.h"
@@ -7,7 +8,8 @@
 
 namespace rota::server {
 
-Known::Known(std::unique_ptr<ReadTask> task) : task_(std::move(task)) {
+Known::Known(std::unique_ptr<ReadTask> task, std::uint64_t last_batch)
+    : task_(std::move(task)), last_batch_(last_batch) {
   places_.reserve(task_->sequences.size());
   for (std::size_t i = 0; i < task_->sequences.size(); ++i) places_.emplace(task_->sequences[i], i);
 }
@@ -70,23 +72,9 @@ void Parking::issue(const Pipeline& pipeline) {
   while (!gathering_.empty() && (gathering_.front().behind_batch <= pipeline.released() || pipeline.idle())) {
     Look look = std::move(gathering_.front());
     gathering_.pop_front();
+    look.last_batch = pipeline.released();
     ReadTask& task = *look.task;
-    // What is never stored is answered here; memory does not fault.
-    ReadTask local;
-    local.ids = task.ids;
-    local.with_body = task.with_body;
-    carry_out(volatile_store_, local);
-    std::vector<JobId> rest;
-    for (const JobId& id : task.ids) {
-      const queue::FinishedJob* job = local.found.find(id);
-      if (job == nullptr) {
-        rest.push_back(id);
-        continue;
-      }
-      task.found.asked(id);
-      task.found.add(*job);
-    }
-    task.ids = std::move(rest);
+    look_up_in_memory(volatile_store_, task);
     if (task.ids.empty() && task.sequences.empty()) {
       done(std::move(look));
       continue;
@@ -96,20 +84,18 @@ void Parking::issue(const Pipeline& pipeline) {
   }
 }
 
-bool Parking::on_read(std::unique_ptr<ReadTask>& task) {
-  for (auto it = reading_.begin(); it != reading_.end(); ++it) {
-    if (it->number != task->number) continue;
-    Look look = std::move(*it);
-    reading_.erase(it);
-    look.task = std::move(task);
-    done(std::move(look));
-    return true;
-  }
-  return false;
+void Parking::on_read(std::unique_ptr<ReadTask> task) {
+  const auto it =
+      std::find_if(reading_.begin(), reading_.end(), [&task](const Look& look) { return look.number == task->number; });
+  ROTA_CHECK(it != reading_.end());
+  Look look = std::move(*it);
+  reading_.erase(it);
+  look.task = std::move(task);
+  done(std::move(look));
 }
 
 void Parking::done(Look look) {
-  const auto known = std::make_shared<const Known>(std::move(look.task));
+  const auto known = std::make_shared<const Known>(std::move(look.task), look.last_batch);
   for (const Asker& asker : look.askers) {
     const auto it = lines_.find(asker.route);
     if (it == lines_.end() || it->second.id != asker.line) continue;  // the peer is gone

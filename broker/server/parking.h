@@ -19,14 +19,19 @@ namespace rota::server {
 // What one look into the store found. Read-only.
 class Known {
  public:
-  explicit Known(std::unique_ptr<ReadTask> task);
+  Known(std::unique_ptr<ReadTask> task, std::uint64_t last_batch);
 
   [[nodiscard]] bool asked(const JobId& id) const { return task_->found.was_asked(id); }
   [[nodiscard]] const queue::FinishedJob* find(const JobId& id) const { return task_->found.find(id); }
+  // Bytes of that job's result that were left out of its report.
+  [[nodiscard]] std::uint64_t left_out(const JobId& id) const { return task_->found.left_out(id); }
   [[nodiscard]] std::optional<store::Batch::Body> body(queue::Sequence sequence) const;
+  // Everything up to this batch was on disk before it was read.
+  [[nodiscard]] std::uint64_t last_batch() const { return last_batch_; }
 
  private:
   std::unique_ptr<ReadTask> task_;
+  std::uint64_t last_batch_;
   absl::flat_hash_map<queue::Sequence, std::size_t> places_;
 };
 
@@ -69,8 +74,8 @@ class Parking {
   void look_again(Route route, Frame frame, const Wants& wants, std::uint64_t behind_batch);
   // Asks for whatever may be read now.
   void issue(const Pipeline& pipeline);
-  // Whether the task is of here; it is taken then.
-  [[nodiscard]] bool on_read(std::unique_ptr<ReadTask>& task);
+  // What a look had asked for.
+  void on_read(std::unique_ptr<ReadTask> task);
 
   // A peer whose head can be handled, once for each time its head's look is done; 0: none.
   [[nodiscard]] Route take_ready();
@@ -101,6 +106,7 @@ class Parking {
   struct Look {
     std::uint64_t number = 0;
     std::uint64_t behind_batch = 0;
+    std::uint64_t last_batch = 0;  // on disk when it was issued
     std::vector<Asker> askers;
     std::unique_ptr<ReadTask> task;
   };

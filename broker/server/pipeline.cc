@@ -85,7 +85,7 @@ void Pipeline::hand_over(Wall id_clock) {
 
 void Pipeline::ask_for_bodies(Group& group) {
   auto task = std::make_unique<ReadTask>();
-  task->number = kReadNumber;
+  task->asker = ReadTask::Asker::pipeline;
   for (const PendingDispatch& dispatch : group.dispatches) {
     for (const std::uint32_t index : dispatch.wanted) task->sequences.push_back(dispatch.items[index].sequence);
   }
@@ -106,8 +106,7 @@ void Pipeline::on_committed(const CommitTask& task) {
   release_if_done();
 }
 
-bool Pipeline::on_read(ReadTask& task) {
-  if (task.number != kReadNumber) return false;
+void Pipeline::on_read(ReadTask& task) {
   ROTA_CHECK(under_way_.has_value());
   Group& group = *under_way_;
   std::size_t next = 0;
@@ -120,7 +119,6 @@ bool Pipeline::on_read(ReadTask& task) {
   }
   group.read = true;
   release_if_done();
-  return true;
 }
 
 void Pipeline::release_if_done() {

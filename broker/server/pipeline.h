@@ -45,8 +45,8 @@ class Pipeline {
   void end_turn(Wall id_clock);
   // True: that was the batch under way, and its frames were released or wait for bodies only.
   void on_committed(const CommitTask& task);
-  // Whether the task was this pipeline's.
-  [[nodiscard]] bool on_read(ReadTask& task);
+  // What it had asked for.
+  void on_read(ReadTask& task);
 
   // Number of the gathering batch, and of the last one that was released whole.
   [[nodiscard]] std::uint64_t number() const { return gathering_.number; }
@@ -57,8 +57,6 @@ class Pipeline {
   [[nodiscard]] std::size_t held_bytes() const { return held_bytes_; }
 
  private:
-  static constexpr std::uint64_t kReadNumber = 0;  // ReadTask::number of this pipeline's own reads
-
   struct Outgoing {
     Side side = Side::client;
     Route route = 0;

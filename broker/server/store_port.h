@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "broker/server/body_slots.h"
@@ -23,14 +24,20 @@ struct CommitTask {
 
 // A look into the store.
 struct ReadTask {
-  std::uint64_t number = 0;  // the engine's, to know it again
+  enum class Asker : std::uint8_t { pipeline, parking, listings, bulk };
+  Asker asker = Asker::parking;  // who gets it back
+  std::uint64_t number = 0;      // the asker's, to know it again
   std::vector<queue::Sequence> sequences;
   std::vector<JobId> ids;
   bool with_body = false;
+  bool brief = false;                    // payloads and results are left out of what is found: a list would be huge
+  std::optional<store::ListQuery> list;  // besides
   // filled by whoever carries it out:
   Status status;
   BodySlots bodies;  // one slot a sequence; unfilled where nothing is stored
-  FoundJobs found;
+  FoundJobs found;   // with asker bulk also what is listed
+  std::vector<JobId> listed;
+  store::ListPage page;
 };
 
 // Where the engine has its store work done: threads in the program, by hand in tests, in simulated time in the simulator.
@@ -46,5 +53,8 @@ class StorePort {
 // What carrying out means. commit: store thread only; read: any one thread.
 void carry_out(store::Store& store, CommitTask& task);
 void carry_out(store::Store& store, ReadTask& task);
+// Answers for the finished jobs among task.ids that are never stored, and takes them off the list. In the calling thread:
+// memory does not fault.
+void look_up_in_memory(store::Store& volatile_store, ReadTask& task);
 
 }  // namespace rota::server

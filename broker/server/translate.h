@@ -25,6 +25,8 @@ class Inbound {
   [[nodiscard]] queue::Cancel cancel(const wire::Cancel& message, Route client, wire::Request request, Found found);
   [[nodiscard]] const queue::Retry& retry(const wire::Retry& message, Route client, wire::Request request, Found found);
   [[nodiscard]] const queue::WorkerHello& hello(const wire::Hello& message, Route route, Found found);
+  // Each of `jobs` again, as it was found.
+  [[nodiscard]] const queue::Retry& retry_all(Found jobs, Route client, wire::Request request);
   // `worker` is put into every report.
   [[nodiscard]] const queue::Complete& complete(const wire::Complete& message, queue::SessionRef session,
                                                 std::string_view worker, wire::Request request, Found found);

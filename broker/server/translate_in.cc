@@ -80,6 +80,13 @@ const queue::Retry& Inbound::retry(const wire::Retry& message, Route client, wir
   return retry_;
 }
 
+const queue::Retry& Inbound::retry_all(Found jobs, Route client, wire::Request request) {
+  retries_.clear();
+  for (const queue::FinishedJob& job : jobs) retries_.push_back({job.job.id, job.outcome.attempts});
+  retry_ = queue::Retry{client, request, retries_, jobs};
+  return retry_;
+}
+
 const queue::WorkerHello& Inbound::hello(const wire::Hello& message, Route route, Found found) {
   queues_.clear();
   for (const wire::QueueWeight& served : message.queues) queues_.push_back({served.name, served.weight});

@@ -158,6 +158,7 @@ class EngineRig {
   }
 
   [[nodiscard]] Engine& engine() { return *engine_; }
+  [[nodiscard]] store::Store& store() { return *store_; }
   [[nodiscard]] HeldStorePort& port() { return port_; }
   [[nodiscard]] queue::Core& core() { return *core_; }
   [[nodiscard]] RecordingOutbox& outbox() { return outbox_; }

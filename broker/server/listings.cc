@@ -1,0 +1,180 @@
+#include "broker/server/listings.h"
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+#include "common/base/check.h"
+#include "common/base/limits.h"
+
+namespace rota::server {
+namespace {
+
+bool ends_with(const JobId& id, std::string_view ending) {
+  std::string digits = to_string(id);
+  std::erase(digits, '-');
+  return digits.ends_with(ending);
+}
+
+store::ListQuery to_query(const queue::SurveyFilter& filter) {
+  store::ListQuery query;
+  query.below = filter.below;
+  query.since = filter.since;
+  query.queue = filter.queue;
+  query.type = filter.type;
+  query.states = filter.states & kFinalStates;
+  query.most = filter.most;
+  query.visits = std::max(limits::kListVisits, filter.most);
+  return query;
+}
+
+}  // namespace
+
+bool Listings::start(Route client, wire::Request request, Filter filter, const Pipeline& pipeline) {
+  if (runs_.size() >= limits::kMaxListings) return false;
+  Run run;
+  run.answer.client = client;
+  run.answer.request = request;
+  run.answer.filter = std::move(filter);
+  run.behind_batch = pipeline.number();
+  runs_.push_back(std::move(run));
+  return true;
+}
+
+bool Listings::may_go_on(const Run& run, const Pipeline& pipeline) {
+  return run.behind_batch <= pipeline.released() || pipeline.idle();
+}
+
+bool Listings::any_due(const Pipeline& pipeline) const {
+  if (runs_.empty()) return false;
+  const Run& run = runs_.front();
+  switch (run.stage) {
+    case Stage::begin:
+    case Stage::details:
+      return may_go_on(run, pipeline);
+    case Stage::core:
+      return true;
+    case Stage::reading:
+    case Stage::reading_details:
+      return false;
+  }
+  return false;
+}
+
+void Listings::step(const Pipeline& pipeline, Now now) {
+  if (!any_due(pipeline)) return;
+  Run& run = runs_.front();
+  if (run.stage == Stage::begin) {
+    ask_store(run);
+  } else if (run.stage == Stage::core) {
+    survey_core(run, pipeline);
+  } else {
+    ask_details(run, now);
+  }
+}
+
+void Listings::ask_store(Run& run) {
+  if ((run.answer.filter.jobs.states & kFinalStates) == 0) {
+    run.stage = Stage::core;
+    return;
+  }
+  auto task = std::make_unique<ReadTask>();
+  task->asker = ReadTask::Asker::listings;
+  task->list = to_query(run.answer.filter.jobs);
+  run.stage = Stage::reading;
+  port_.read(std::move(task));
+}
+
+void Listings::on_read(std::unique_ptr<ReadTask> task) {
+  ROTA_CHECK(!runs_.empty());
+  Run& run = runs_.front();
+  if (run.stage == Stage::reading) {
+    run.finished = std::move(task->listed);
+    run.page = task->page;
+    run.stage = Stage::core;
+    return;
+  }
+  ROTA_CHECK(run.stage == Stage::reading_details);
+  run.answer.known = std::make_shared<const Known>(std::move(task), 0);
+  done();
+}
+
+void Listings::survey_core(Run& run, const Pipeline& pipeline) {
+  if (!run.survey) run.survey.emplace(run.answer.filter.jobs);
+  core_.survey(*run.survey);
+  if (!run.survey->is_done()) return;
+  merge(run, run.survey->take());
+  run.behind_batch = pipeline.number();
+  run.stage = Stage::details;
+}
+
+// Memory does not fault; one bounded look.
+void Listings::list_memory(Run& run, std::vector<JobId>& into, store::ListPage& page) {
+  if ((run.answer.filter.jobs.states & kFinalStates) == 0) return;
+  const Result<store::ListPage> listed = volatile_store_.list(
+      to_query(run.answer.filter.jobs), [&](const queue::FinishedJob& job) { into.push_back(job.job.id); });
+  ROTA_CHECK(listed.ok());
+  page = *listed;
+}
+
+// Three lists, each complete down to some id: together they are complete down to the highest of these.
+void Listings::merge(Run& run, std::vector<JobId> live) {
+  Answer& answer = run.answer;
+  const auto limit = [&answer](const JobId& reached) {
+    answer.reached = std::max(answer.reached, reached);
+    answer.more = true;
+  };
+  std::vector<JobId>& ids = answer.ids;
+  ids = std::move(live);
+  if (run.survey->is_cut()) limit(ids.back());
+  store::ListPage memory;
+  list_memory(run, ids, memory);
+  if (memory.more) limit(memory.reached);
+  if (run.page.more) limit(run.page.reached);
+  ids.insert(ids.end(), run.finished.begin(), run.finished.end());
+  std::sort(ids.begin(), ids.end(), std::greater<>());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  if (answer.more) std::erase_if(ids, [&answer](const JobId& id) { return id < answer.reached; });
+  if (ids.size() > answer.filter.jobs.most) {
+    ids.resize(answer.filter.jobs.most);
+    answer.reached = ids.back();
+    answer.more = true;
+  }
+  if (!answer.filter.ending.empty()) {
+    std::erase_if(ids, [&answer](const JobId& id) { return !ends_with(id, answer.filter.ending); });
+    answer.more = false;
+    if (ids.size() > limits::kMaxListJobs) ids.resize(limits::kMaxListJobs);
+  }
+}
+
+void Listings::ask_details(Run& run, Now now) {
+  auto task = std::make_unique<ReadTask>();
+  task->asker = ReadTask::Asker::listings;
+  task->brief = true;
+  for (const JobId& id : run.answer.ids) {
+    const std::optional<queue::JobView> view = core_.view(id, now);
+    if (!view || is_final(view->state)) {
+      task->ids.push_back(id);
+    } else if (view->policy.durability != Durability::memory) {
+      task->sequences.push_back(view->sequence);
+    }
+  }
+  look_up_in_memory(volatile_store_, *task);
+  run.stage = Stage::reading_details;
+  if (task->ids.empty() && task->sequences.empty()) return on_read(std::move(task));
+  port_.read(std::move(task));
+}
+
+void Listings::done() {
+  done_.push_back(std::move(runs_.front().answer));
+  runs_.pop_front();
+}
+
+std::optional<Listings::Answer> Listings::take_done() {
+  if (done_.empty()) return std::nullopt;
+  Answer answer = std::move(done_.front());
+  done_.pop_front();
+  return answer;
+}
+
+}  // namespace rota::server
