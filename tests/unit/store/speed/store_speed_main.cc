@@ -1,8 +1,10 @@
-// Measures the stores: store_speed lifecycle|load [lmdb|memory] [JOBS] [DIRECTORY]
+// Measures the stores: store_speed lifecycle|load|finished [lmdb|memory] [JOBS] [DIRECTORY]
 //   lifecycle: accept, lease, finish and file JOBS jobs of 100 bytes, in commits of 64, 256 and 1024 jobs, sweeper included
 //   load:      commit JOBS live jobs of 100 bytes, then open the store again
+//   finished:  file JOBS finished jobs, list some, and forget them, 1,000 a commit from the newest id down
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -169,6 +171,86 @@ void load(const Args& args) {
               static_cast<double>(monotonic_us() - start) / 1e6);
 }
 
+// JOBS finished and filed jobs.
+void fill_finished(Driver& driver, std::uint64_t jobs) {
+  while (driver.finished < jobs) {
+    const auto batch = driver.store.new_batch();
+    for (int i = 0; i < 1024 && driver.sequence < jobs; ++i) {
+      driver.accept(*batch);
+      driver.finish(*batch);
+    }
+    driver.commit(*batch);
+    if (!driver.store.maintain(driver.wall)) std::exit(1);
+  }
+  for (int i = 0; i < 1000; ++i) {
+    const auto done = driver.store.maintain(driver.wall + Millis{2000 * i});
+    if (!done) std::exit(1);
+    if (i > 0 && done->swept == 0) break;
+  }
+}
+
+void time_list(Store& store, const char* what, const ListQuery& query) {
+  std::int64_t best = INT64_MAX;
+  std::size_t given = 0;
+  ListPage page;
+  for (int i = 0; i < 20; ++i) {
+    given = 0;
+    const std::int64_t before = monotonic_us();
+    const auto listed = store.list(query, [&](const queue::FinishedJob&) { ++given; });
+    best = std::min(best, monotonic_us() - before);
+    if (!listed) std::exit(1);
+    page = *listed;
+  }
+  std::printf("list, %s: %zu given of %zu looked at in %.2f ms\n", what, given, page.visited,
+              static_cast<double>(best) / 1e3);
+}
+
+void forget_all(Driver& driver, const std::vector<JobId>& ids) {
+  const std::int64_t start = monotonic_us();
+  const double cpu = cpu_seconds();
+  std::int64_t commits_us = 0;
+  driver.worst_us = 0;
+  std::uint64_t commits = 0;
+  for (std::size_t left = ids.size(); left > 0;) {
+    const auto batch = driver.store.new_batch();
+    for (int i = 0; i < 1000 && left > 0; ++i, --left) {
+      batch->stage({Durability::fsync, queue::JobForgotten{ids[left - 1], left, {}}});
+    }
+    const std::int64_t before = monotonic_us();
+    driver.commit(*batch);
+    commits_us += monotonic_us() - before;
+    ++commits;
+  }
+  std::printf("forget: %zu jobs in %.2f s, %.2f ms a commit of 1,000, worst %.2f ms, CPU %.2f ms a commit\n", ids.size(),
+              static_cast<double>(monotonic_us() - start) / 1e6,
+              static_cast<double>(commits_us) / 1e3 / static_cast<double>(commits),
+              static_cast<double>(driver.worst_us) / 1e3, (cpu_seconds() - cpu) * 1e3 / static_cast<double>(commits));
+}
+
+void finished(const Args& args) {
+  const auto store = make(args, true);
+  Counting sink;
+  if (!store->load(sink)) std::exit(1);
+  Driver driver{*store};
+  fill_finished(driver, args.jobs);
+  ListQuery query;
+  time_list(*store, "first page", query);
+  query.queue = "other";
+  time_list(*store, "another queue", query);
+  query = {};
+  query.states = state_bit(JobState::failed);
+  time_list(*store, "another state", query);
+  query = {};
+  query.most = 1000;
+  query.below = driver.ids[driver.ids.size() / 2];
+  time_list(*store, "1,000 from the middle", query);
+  if (!std::is_sorted(driver.ids.begin(), driver.ids.end())) {
+    // The sequence of a job is its place in `ids`.
+    std::printf("ids of one millisecond are in random order, as from several clients\n");
+  }
+  forget_all(driver, driver.ids);
+}
+
 int run(int argc, char** argv) {
   Args args;
   if (argc > 1) args.what = argv[1];
@@ -177,6 +259,8 @@ int run(int argc, char** argv) {
   if (argc > 4) args.directory = argv[4];
   if (args.what == "load") {
     load(args);
+  } else if (args.what == "finished") {
+    finished(args);
   } else {
     lifecycle(args);
   }
