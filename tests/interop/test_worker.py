@@ -62,7 +62,7 @@ class Serving(InteropTest):
         self.python_worker(broker, commands=True)
         with self.client(broker) as client:
             late = self.outcome(client, shell("sleep 60", time_limit=100))
-            self.assertEqual((m.State.FAILED, "TIMED_OUT", 15), (late.state, late.report.error_code, late.report.signal))
+            self.assertEqual((m.State.FAILED, "TIMED_OUT", 9), (late.state, late.report.error_code, late.report.signal))
 
     def test_a_running_command_is_cancelled(self):
         broker = self.broker()

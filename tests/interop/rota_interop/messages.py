@@ -100,11 +100,13 @@ class Durability(enum.IntEnum):
 LIMITS = {
     "queue and type name": 64,
     "worker name": 128,
+    "software, host, boot": 256,
     "job name": 256,
     "key": 256,
     "headers": 64,
     "headers together": 16384,
     "labels": 32,
+    "labels together": 16384,
     "argv and env of one command": 4096,
     "one command": 131072,
     "line": 65536,

@@ -33,6 +33,7 @@ class Run:
         self.why = None  # the End that whoever stopped it has in mind
         self.latest_progress = None
         self.process = None
+        self.killer = None
 
     def progress(self, fraction, message=""):
         """Said with the next RENEW."""
@@ -47,10 +48,13 @@ class Run:
                 self._terminate()
 
     def _terminate(self):
+        if self.why != End.CANCELLED:  # over its time, or given to somebody else: no time for manners
+            _kill_group(self.process, signal.SIGKILL)
+            return
         _kill_group(self.process, signal.SIGTERM)
-        killer = threading.Timer(KILL_AFTER_SECONDS, _kill_group, (self.process, signal.SIGKILL))
-        killer.daemon = True
-        killer.start()
+        self.killer = threading.Timer(KILL_AFTER_SECONDS, _kill_group, (self.process, signal.SIGKILL))
+        self.killer.daemon = True
+        self.killer.start()
 
 
 def run_handler(run, handler, max_result):
@@ -70,8 +74,8 @@ def run_command(run, variables, max_result):
     """Runs a job's command in a process group of its own: its end and report."""
     command = run.spec.command
     argv = list(command.argv)
-    if isinstance(run.selector, bytes):
-        argv = fill_in_line(argv, run.selector)
+    if run.selector is not None:
+        argv = fill_in(argv, run.selector)
     environment = {**os.environb, **command.env, **variables}
     try:
         process = subprocess.Popen(argv, env=environment, cwd=command.cwd or None, stdin=subprocess.PIPE,
@@ -82,6 +86,8 @@ def run_command(run, variables, max_result):
     if run.stopping.is_set():  # told to stop while it was started
         run._terminate()
     out, err = process.communicate(run.payload)
+    if run.killer is not None:
+        run.killer.cancel()
     _kill_group(process, signal.SIGKILL)  # what the command left behind
     return _judge_command(run, process.returncode, out[:max_result], err[-LIMITS["stderr tail"]:])
 
@@ -98,11 +104,12 @@ def _judge_command(run, status, out, err):
     return end, Report(out, code, err, error, text, number)
 
 
-def fill_in_line(argv, line):
-    """Every {} becomes the line; where there is none, the line is one more argument."""
-    if any(b"{}" in argument for argument in argv):
-        return [argument.replace(b"{}", line) for argument in argv]
-    return [*argv, line]
+def fill_in(argv, selector):
+    """Every {} becomes the line or the index; where there is none, a line is one more argument."""
+    is_line = isinstance(selector, bytes)
+    if is_line and not any(b"{}" in argument for argument in argv):
+        return [*argv, selector]
+    return [argument.replace(b"{}", selector if is_line else str(selector).encode()) for argument in argv]
 
 
 def error_report(code, message):

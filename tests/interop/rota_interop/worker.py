@@ -268,6 +268,8 @@ class Worker:
         for item in dispatch.items:
             held = Held(dispatch.epoch, item, dispatch.shared[item.shared], now)
             self._held[held.token] = held
+        if self._draining:  # it crossed the RELEASED that said so
+            self._release(list(self._held))
 
     def _cancel(self, tokens):
         for token in tokens:
