@@ -15,6 +15,7 @@ end
 # The last of several states with commas between them.
 function __rota_states
     set -l before (string match -r '.*,' -- (commandline -ct) | string replace -r '^--state=' '')
+    set -q before[1]; or set before ''
     for state in $argv
         echo $before$state
     end
@@ -95,8 +96,8 @@ complete -c rota -n $list -l state -x -d 'Only jobs in these states' \
     -a '(__rota_states scheduled ready running succeeded failed cancelled expired)'
 complete -c rota -n '__fish_seen_subcommand_from retry' -l state -x -d 'Which jobs of the queue' \
     -a '(__rota_states succeeded failed cancelled expired)'
-complete -c rota -n '__fish_seen_subcommand_from purge' -l state -x -d 'Only jobs in this state' \
-    -a 'scheduled ready succeeded failed cancelled expired'
+complete -c rota -n '__fish_seen_subcommand_from purge' -l state -x -d 'Only jobs in these states' \
+    -a '(__rota_states scheduled ready succeeded failed cancelled expired)'
 complete -c rota -n '__fish_seen_subcommand_from purge' -l yes -d 'Really do it'
 
 set -l bench '__fish_seen_subcommand_from bench'

@@ -3,10 +3,8 @@
 
 # Names that the broker knows: $1 is the command that lists them, $2 the field. A broker that does not answer costs half a second.
 _rota_names() {
-  local -a broker names
-  local at=${words[(I)--broker]}
-  (( at > 0 && at < $#words )) && broker=(--broker ${(Q)words[at + 1]})
-  names=(${(f)"$(${(Q)words[1]} $broker --timeout 500ms --output json $1 2>/dev/null </dev/null |
+  local -a names
+  names=(${(f)"$($program $broker --timeout 500ms --output json $1 2>/dev/null </dev/null |
     sed -nE 's/.*"'$2'":"([A-Za-z0-9._@-]+)".*/\1/p')"})
   compadd -a names
 }
@@ -52,7 +50,10 @@ _rota_client() {
   )
   local queue='--queue[the queue]:queue:_rota_queue_names'
   local durability='--durability[what the acknowledgement means]:durability:(fsync memory)'
-  local command= at
+  local program=${(Q)words[1]} command= at
+  local -a broker
+  at=${words[(I)--broker]}
+  (( at > 0 && at < CURRENT - 1 )) && broker=(--broker ${(Q)words[at + 1]})
   for (( at = 2; at < CURRENT; at++ )); do
     case $words[at] in
       --) break ;;
@@ -61,6 +62,13 @@ _rota_client() {
       *) command=$words[at]; break ;;
     esac
   done
+  # _arguments describes the words behind the first, so a command becomes the first. Here, because zsh gives a function's caller
+  # its own words back.
+  if [[ -n $command ]]; then
+    at=${words[(i)$command]}
+    shift $(( at - 1 )) words
+    (( CURRENT -= at - 1 ))
+  fi
   case $command in
     '') specs=('--version[print the version and leave]' '1:command:{_describe command commands}') ;;
     submit)
@@ -114,14 +122,14 @@ _rota_client() {
     retry)
       specs=($queue '--state[which jobs of the queue]:state:_values -s , state succeeded failed cancelled expired' '*:id:') ;;
     purge)
-      specs=($queue '--state[only jobs in this state]:state:(scheduled ready succeeded failed cancelled expired)'
+      specs=($queue '--state[only jobs in these states]:state:_values -s , state scheduled ready succeeded failed cancelled expired'
         '--yes[really do it]') ;;
-    pause|resume) specs=('2:queue:_rota_queue_names') ;;
-    drain) specs=('2:worker:_rota_worker_names') ;;
+    pause|resume) specs=('1:queue:_rota_queue_names') ;;
+    drain) specs=('1:worker:_rota_worker_names') ;;
     status|wait|result|cancel) specs=('*:id:') ;;
     bench)
       specs=(
-        '2:workload:(submit lifecycle latency worker)'
+        '1:workload:(submit lifecycle latency worker)'
         '--jobs[how many]:number:'
         '--payload[bytes in each job]:size:'
         '--batch[jobs in one message at most]:number:'
@@ -143,11 +151,16 @@ _rota_client() {
 _rota_broker() {
   local -a common specs
   _rota_common
-  local command=${${words[2,CURRENT - 1]}[(r)(check|backup)]}
+  local command=${${words[2,CURRENT - 1]}[(r)(check|backup)]} at
+  if [[ -n $command ]]; then
+    at=${words[(i)$command]}
+    shift $(( at - 1 )) words
+    (( CURRENT -= at - 1 ))
+  fi
   specs=('--data[where jobs are kept]:directory:_files -/')
   case $command in
     check) ;;
-    backup) specs+=('2:target:_files -/') ;;
+    backup) specs+=('1:target:_files -/') ;;
     *)
       specs+=(
         '--version[print the version and leave]'
