@@ -160,6 +160,20 @@ class Credit(InteropTest):
         released = next(one for one in reclaim.jobs if one.id == token.id)
         self.assertEqual(m.Code.STALE, laden.complete(released, started_through=tokens[0].dispatch))
 
+    def test_the_python_worker_gives_back_what_it_has_not_started(self):
+        broker = self.broker()
+        go_on = threading.Event()
+        self.addCleanup(go_on.set)
+        self.python_worker(broker, name="laden", handlers={"t": lambda run: go_on.wait(10) and b""}, prefetch=7)
+        with self.client(broker) as client:
+            ids = [answer.id for answer in client.submit([Task(typed("t")) for _ in range(8)], notify=True)]
+            eventually(lambda: client.admin("workers")[0]["held"] == 7, 10, "all are dispatched")
+            self.python_worker(broker, name="idle", handlers={"t": lambda run: b""})
+            done = eventually(lambda: [job for job in client.get(ids) if job.state == m.State.SUCCEEDED], 10, "the idle one helps")
+            self.assertEqual({("idle", 1)}, {(job.report.worker, job.attempts) for job in done})
+            go_on.set()
+            self.assertEqual({0}, {notice.losses for notice in client.wait(ids)})
+
     def test_a_pause_reclaims_and_a_cancel_reaches_what_is_held(self):
         broker = self.broker()
         client = self.raw_client(broker)

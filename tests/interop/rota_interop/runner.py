@@ -48,7 +48,7 @@ class Run:
                 self._terminate()
 
     def _terminate(self):
-        if self.why != End.CANCELLED:  # over its time, or given to somebody else: no time for manners
+        if self.why != End.CANCELLED:  # its time is over, or the broker is out of reach: no time for manners
             _kill_group(self.process, signal.SIGKILL)
             return
         _kill_group(self.process, signal.SIGTERM)
