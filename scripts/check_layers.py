@@ -53,7 +53,7 @@ EXTERNAL = [
     (r"^zmq(_addon)?\.h(pp)?$", r"^common/net/|^bench/|^tests/unit/net/"),
     (r"^msgpack(\.hpp|/)", r"^common/wire/[^/]*\.cc$|^tests/fuzz/"),
     (r"^lmdb\.h$", r"^broker/store/|^tests/(unit/store|conformance)/"),
-    (r"^xxhash\.h$", r"^common/wire/[^/]*\.cc$|^broker/store/|^tests/unit/store/"),
+    (r"^xxhash\.h$", r"^common/wire/[^/]*\.cc$|^broker/store/|^broker/server/cursor\.cc$|^tests/unit/store/"),
     (r"^absl/", r"^broker/|^worker/|^client/"),
     (r"^CLI/", PROGRAM_FILES + r"|^bench/"),
     (r"^toml\+\+/", r"^common/program/"),
