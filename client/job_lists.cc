@@ -136,6 +136,7 @@ Result<std::vector<Job>> Client::find_by_ending(std::string_view ending, std::ui
   list.limit = std::clamp<std::uint32_t>(limit, 1, limits::kMaxListJobs);
   Result<JobPage> page = ask(*state_, list);
   if (!page) return page.error();
+  if (page->jobs.size() > list.limit) page->jobs.resize(list.limit);
   return std::move(page->jobs);
 }
 

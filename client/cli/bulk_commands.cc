@@ -11,6 +11,7 @@
 #include "client/cli/job_json.h"
 #include "client/cli/option_takers.h"
 #include "client/cli/progress_bar.h"
+#include "client/cli/queue_error.h"
 #include "client/cli/session.h"
 #include "client/cli/text_style.h"
 #include "common/program/exit_code.h"
@@ -81,7 +82,7 @@ int run_on_queue(Session& session, const std::string& queue, std::uint32_t state
   bar.clear();
   if (!done) {
     if (so_far.done > 0) session.notice(count_of_jobs(so_far.done) + " " + verb.did + " before this failed");
-    return session.fail_request(done.error());
+    return session.fail_request(about_queue(done.error(), queue));
   }
   print_done(session, verb, queue, *done);
   if (done->refused > 0) {

@@ -8,6 +8,7 @@
 #include "client/cli/job_json.h"
 #include "client/cli/job_text.h"
 #include "client/cli/option_takers.h"
+#include "client/cli/queue_error.h"
 #include "client/cli/session.h"
 #include "client/cli/text_style.h"
 #include "common/program/exit_code.h"
@@ -51,7 +52,7 @@ int ListCommand::run(Session& session) {
     Result<client::JobPage> page = session.client().list_page(filter_, wanted, cursor);
     if (!page) {
       print_rows();
-      return session.fail_request(page.error());
+      return session.fail_request(about_queue(page.error(), filter_.queue));
     }
     take(session, std::move(page->jobs));
     cursor = std::move(page->cursor);
