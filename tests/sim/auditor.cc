@@ -1,0 +1,153 @@
+#include "tests/sim/auditor.h"
+
+#include <algorithm>
+
+namespace rota::sim {
+
+void Auditor::fail(const std::string& what) {
+  if (failed()) return;
+  verdict_ = what;
+  trace_.note("! " + what);
+}
+
+void Auditor::asked(const Ask& ask) {
+  ++totals_.asked;
+  Job& job = jobs_[ask.id];
+  job.ask = ask;
+}
+
+const Ask* Auditor::ask_of(const JobId& id) const {
+  const auto at = jobs_.find(id);
+  return at == jobs_.end() ? nullptr : &at->second.ask;
+}
+
+Auditor::Job* Auditor::job_of(const JobId& id) {
+  const auto at = jobs_.find(id);
+  return at == jobs_.end() ? nullptr : &at->second;
+}
+
+Auditor::Sent* Auditor::dispatch_of(const JobId& id, Token token) {
+  Job* job = job_of(id);
+  if (job == nullptr) return nullptr;
+  const auto at = std::find_if(job->sent.rbegin(), job->sent.rend(), [&](const Sent& one) { return one.token == token; });
+  return at == job->sent.rend() ? nullptr : &*at;
+}
+
+Auditor::Session* Auditor::session_on(server::Route route) {
+  const auto at = bound_.find(route);
+  return at == bound_.end() ? nullptr : &sessions_.at(at->second);
+}
+
+void Auditor::received(server::Side side, server::Route route, const wire::Message& message) {
+  ++event_;
+  if (side == server::Side::client) {
+    received_from_client(route, message);
+  } else {
+    received_from_worker(route, message);
+  }
+}
+
+void Auditor::sent(server::Side side, server::Route route, const wire::Message& message) {
+  ++event_;
+  if (std::holds_alternative<wire::ErrorReply>(message.body)) {
+    // Refused as a whole: nothing came of it.
+    const auto asked = questions_.find({route, message.request});
+    if (asked == questions_.end()) return;
+    if (asked->second.type == wire::MessageType::retry) {
+      for (const JobId& id : asked->second.ids) {
+        if (Job* job = job_of(id); job != nullptr && job->retries_open > 0) --job->retries_open;
+      }
+    }
+    questions_.erase(asked);
+    return;
+  }
+  if (side == server::Side::client) {
+    sent_to_client(route, message);
+  } else {
+    sent_to_worker(route, message);
+  }
+}
+
+void Auditor::undelivered(const wire::Message& message) {
+  const auto* dispatch = std::get_if<wire::Dispatch>(&message.body);
+  if (dispatch == nullptr) return;
+  for (const wire::DispatchItem& item : dispatch->items) {
+    if (Sent* one = dispatch_of(item.id, {dispatch->epoch, item.dispatch}); one != nullptr) one->over = true;
+  }
+}
+
+void Auditor::broker_started() {
+  ++event_;
+  ++life_;
+  if (life_ > 1) ++totals_.restarts;
+  started_ = timeline_.now().steady;
+  bound_.clear();
+  questions_.clear();
+  for (auto& [id, job] : jobs_) {
+    // What was promised to memory is lost with it.
+    if (job.ask.options.durability == Durability::memory && job.received_at != 0) {
+      job.may_be_forgotten = true;
+      job.told.reset();
+      job.accepted_times = 0;
+    }
+  }
+}
+
+void Auditor::all_is_sent() {
+  for (auto& [uuid, session] : sessions_) {
+    while (session.credits.size() > 1) session.credits.pop_front();
+  }
+}
+
+void Auditor::run_started(const Uuid& session, const JobId& id, Token token, std::string_view payload) {
+  ++event_;
+  Sent* sent = dispatch_of(id, token);
+  if (sent == nullptr)
+    return fail("a worker runs " + name(id) + " under " + text_of(token) + ", which was never dispatched");
+  const Job& job = *job_of(id);
+  if (sent->session != session)
+    return fail(name(id) + " " + text_of(token) + " runs on another worker than it was given to");
+  if (++sent->runs > 1) return fail(name(id) + " " + text_of(token) + " runs twice under one token");
+  if (payload != job.ask.payload) return fail(name(id) + " runs with the payload of another job");
+}
+
+void Auditor::run_ended(const JobId& /*id*/, Token /*token*/, AttemptEnd /*end*/) { ++event_; }
+
+std::vector<JobId> Auditor::unsettled() const {
+  std::vector<JobId> ids;
+  for (const auto& [id, job] : jobs_) {
+    if (job.acked_at != 0 && !job.told && !job.may_be_forgotten) ids.push_back(id);
+  }
+  return ids;
+}
+
+// Of two jobs of one queue and type, accepted one certainly before the other and both ready at once, the first goes first,
+// unless the other's priority is higher.
+void Auditor::judge_order() {
+  std::vector<const Job*> plain;
+  for (const auto& [id, job] : jobs_) {
+    if (job.accepted_times != 1 || job.accepted_request == 0 || job.sent.empty()) continue;
+    if (job.ask.options.delay.count() > 0 || job.ask.options.run_at.ms > 0) continue;
+    plain.push_back(&job);
+  }
+  for (const Job* early : plain) {
+    for (const Job* late : plain) {
+      if (early == late || early->ask.queue != late->ask.queue || early->ask.type != late->ask.type) continue;
+      if (early->ask.options.priority < late->ask.options.priority) continue;
+      const bool before = early->acked_at < late->received_at ||
+                          (early->accepted_request == late->accepted_request && early->accepted_item < late->accepted_item);
+      if (!before) continue;
+      const Sent& first = early->sent.front();
+      const Sent& second = late->sent.front();
+      // A dispatch that a crash kept from leaving is not seen.
+      if (first.life != early->acked_life || second.life != first.life) continue;
+      if (second.token < first.token) {
+        return fail(name(late->ask.id) + " (priority " + std::to_string(late->ask.options.priority) +
+                    ") was dispatched as " + text_of(second.token) + " before " + name(early->ask.id) + " (priority " +
+                    std::to_string(early->ask.options.priority) + ", accepted earlier) as " + text_of(first.token));
+      }
+    }
+  }
+}
+
+}  // namespace rota::sim

@@ -1,0 +1,213 @@
+// What clients ask and are told.
+#include <algorithm>
+
+#include "common/base/code.h"
+#include "common/wire/codec.h"
+#include "tests/sim/auditor.h"
+
+namespace rota::sim {
+
+void Auditor::received_from_client(server::Route route, const wire::Message& message) {
+  Question question;
+  question.at = event_;
+  question.type = wire::type_of(message.body);
+  if (const auto* submit = std::get_if<wire::Submit>(&message.body)) return note_submit(route, message, *submit);
+  if (const auto* admin = std::get_if<wire::Admin>(&message.body)) return note_admin(route, message, *admin);
+  if (const auto* cancel = std::get_if<wire::Cancel>(&message.body)) {
+    question.ids = cancel->ids;
+    for (const JobId& id : cancel->ids) {
+      if (Job* job = job_of(id); job != nullptr) job->cancel_asked = true;
+    }
+  } else if (const auto* retry = std::get_if<wire::Retry>(&message.body)) {
+    for (const wire::Retry::Item& item : retry->items) {
+      question.ids.push_back(item.id);
+      Job* job = job_of(item.id);
+      if (job == nullptr) continue;
+      ++job->retries_open;
+      job->retried = true;
+      job->retried_at = event_;
+      // What is told of memory jobs does not wait in line with the rest: their ends cannot be put in order.
+      if (job->ask.options.durability == Durability::memory) job->may_be_forgotten = true;
+    }
+  } else if (const auto* wait = std::get_if<wire::Wait>(&message.body)) {
+    question.ids = wait->ids;
+  } else {
+    return;
+  }
+  questions_[{route, message.request}] = std::move(question);
+}
+
+void Auditor::note_submit(server::Route route, const wire::Message& message, const wire::Submit& submit) {
+  Question question;
+  question.at = event_;
+  question.type = wire::MessageType::submit;
+  question.notify = submit.notify;
+  for (const wire::SubmitItem& item : submit.items) {
+    const wire::SubmitShared& shared = submit.shared[item.shared];
+    question.ids.push_back(item.id);
+    question.payloads.emplace_back(item.payload);
+    question.keys.emplace_back(item.key);
+    question.durabilities.push_back(shared.options.durability);
+    Job* job = job_of(item.id);
+    if (job == nullptr) continue;
+    if (job->received_at == 0) {
+      job->received_at = event_;
+      job->received_when = timeline_.now().steady;
+      job->received_life = life_;
+    }
+    // Forgotten at once, or soon: its id is new again.
+    if (job->may_be_forgotten) job->told.reset();
+  }
+  questions_[{route, message.request}] = std::move(question);
+}
+
+void Auditor::note_admin(server::Route route, const wire::Message& message, const wire::Admin& admin) {
+  Question question;
+  question.at = event_;
+  question.type = wire::MessageType::admin;
+  question.verb = admin.verb;
+  for (const wire::Pair& pair : admin.arguments) {
+    if (pair.first == "queue") question.queue = pair.second;
+  }
+  if (admin.verb == "resume") paused_.erase(question.queue);
+  if (admin.verb == "purge") {
+    for (auto& [id, job] : jobs_) {
+      if (job.ask.queue == question.queue && job.received_at != 0) job.may_be_forgotten = true;
+    }
+  }
+  questions_[{route, message.request}] = std::move(question);
+}
+
+void Auditor::sent_to_client(server::Route route, const wire::Message& message) {
+  const auto at = questions_.find({route, message.request});
+  const Question* asked = at == questions_.end() ? nullptr : &at->second;
+  if (const auto* notify = std::get_if<wire::Notify>(&message.body)) return judge_notify(asked, *notify);
+  if (const auto* jobs = std::get_if<wire::Jobs>(&message.body)) return judge_jobs(*jobs);
+  if (asked == nullptr) return;
+  if (const auto* submitted = std::get_if<wire::Submitted>(&message.body)) {
+    judge_submitted(*asked, *submitted);
+  } else if (const auto* results = std::get_if<wire::Results>(&message.body)) {
+    judge_results(*asked, *results);
+  } else if (const auto* reply = std::get_if<wire::AdminReply>(&message.body)) {
+    judge_admin(*asked, *reply);
+  }
+}
+
+void Auditor::judge_submitted(const Question& asked, const wire::Submitted& answer) {
+  if (answer.items.size() != asked.ids.size()) return fail("a SUBMITTED answers another number of items than were asked");
+  for (std::size_t i = 0; i < answer.items.size(); ++i) {
+    const wire::ItemResult& result = answer.items[i];
+    const JobId told = result.plain ? asked.ids[i] : result.id;
+    if (result.code != Code::ok && result.code != Code::duplicate) continue;
+    Job* job = job_of(told);
+    if (job == nullptr) return fail("an acknowledgement names a job that nobody asked for");
+    if (told != asked.ids[i]) {
+      // The holder of its key.
+      if (asked.keys[i].empty() || job->ask.key != asked.keys[i]) {
+        return fail(name(asked.ids[i]) + " was answered with " + name(told) + ", which has another key");
+      }
+      continue;
+    }
+    judge_accepted(asked, i, *job, result);
+    if (failed()) return;
+  }
+}
+
+void Auditor::judge_accepted(const Question& asked, std::size_t item, Job& job, const wire::ItemResult& result) {
+  const Durability durability = result.plain ? asked.durabilities[item] : result.durability;
+  if (job.ask.options.durability == Durability::fsync && durability != Durability::fsync) {
+    return fail(name(job.ask.id) + " is kept in memory only, but was to be synced");
+  }
+  if (asked.payloads[item] != job.ask.payload) {
+    return fail(name(job.ask.id) + " was accepted again with another content");
+  }
+  if (result.code == Code::ok) {
+    ++job.accepted_times;
+    const bool once_more = job.accepted_times > 1 && !job.may_be_forgotten;
+    if (once_more) return fail(name(job.ask.id) + " was accepted as new twice");
+    job.accepted_request = asked.at;
+    job.accepted_item = item;
+  }
+  if (!result.plain && is_final(result.state)) {
+    told_end(job, result.state, "submitted again", std::nullopt);
+  }
+  if (job.acked_at != 0) return;
+  job.acked_at = event_;
+  job.acked_life = life_;
+  ++totals_.acknowledged;
+  if (job.ask.options.keep.count() >= 0) job.may_be_forgotten = true;
+}
+
+void Auditor::judge_results(const Question& asked, const wire::Results& answer) {
+  if (answer.items.size() != asked.ids.size()) return fail("a RESULTS answers another number of items than were asked");
+  for (std::size_t i = 0; i < answer.items.size(); ++i) {
+    const wire::ItemResult& result = answer.items[i];
+    Job* job = job_of(asked.ids[i]);
+    if (job == nullptr) {
+      if (result.code == Code::ok) return fail("a job that nobody asked for was found");
+      continue;
+    }
+    if (asked.type == wire::MessageType::retry) {
+      if (result.code != Code::ok && job->retries_open > 0) --job->retries_open;
+      if (result.code == Code::not_found) told_unknown(*job, "RETRY");
+      continue;
+    }
+    if (result.code == Code::ok) job->cancel_acked = true;
+    if (result.code == Code::ok && !result.plain && result.state == JobState::cancelled) {
+      told_end(*job, JobState::cancelled, "CANCEL", std::nullopt);
+    }
+    if (result.code == Code::not_found) told_unknown(*job, "CANCEL");
+  }
+}
+
+void Auditor::judge_notify(const Question* asked, const wire::Notify& answer) {
+  for (const wire::NotifyItem& item : answer.items) {
+    Job* job = job_of(item.id);
+    if (job == nullptr) return fail("a NOTIFY of a job that nobody asked for");
+    const auto among = [](const auto& all, const auto& one) { return std::find(all.begin(), all.end(), one) != all.end(); };
+    const bool awaited =
+        asked != nullptr && (among(asked->ids, item.id) || (!job->ask.key.empty() && among(asked->keys, job->ask.key)));
+    if (!awaited) return fail("a NOTIFY of " + name(item.id) + " that nobody waits for");
+    if (item.code != Code::ok) {
+      told_unknown(*job, "NOTIFY");
+      continue;
+    }
+    std::optional<std::string> result;
+    if (item.state == JobState::succeeded && !item.report.result.empty()) result = std::string(item.report.result);
+    told_end(*job, item.state, "NOTIFY", result);
+    if (failed()) return;
+  }
+}
+
+void Auditor::judge_jobs(const wire::Jobs& answer) {
+  for (const wire::JobInfo& info : answer.jobs) {
+    Job* job = job_of(info.id);
+    if (job == nullptr) continue;
+    if (info.code != Code::ok) {
+      told_unknown(*job, "GET");
+      continue;
+    }
+    if (job->received_at == 0) return fail(name(info.id) + " is known, but nobody submitted it");
+    if (info.queue != job->ask.queue || info.type != job->ask.type)
+      return fail(name(info.id) + " changed its queue or type");
+    if (is_final(info.state)) {
+      std::optional<std::string> result;
+      if (info.state == JobState::succeeded && !info.report.result.empty()) result = std::string(info.report.result);
+      told_end(*job, info.state, "GET", result);
+    } else {
+      told_alive(*job, info.state, "GET");
+    }
+    if (failed()) return;
+  }
+}
+
+void Auditor::judge_admin(const Question& asked, const wire::AdminReply& answer) {
+  if (asked.verb != "pause" || answer.code != Code::ok) return;
+  // Unless it was resumed since by somebody else.
+  for (const auto& [key, other] : questions_) {
+    if (other.verb == "resume" && other.queue == asked.queue && other.at > asked.at) return;
+  }
+  paused_.insert(asked.queue);
+}
+
+}  // namespace rota::sim

@@ -1,0 +1,87 @@
+// How jobs end, as somebody was told.
+#include <algorithm>
+
+#include "common/base/job_state.h"
+#include "tests/sim/auditor.h"
+
+namespace rota::sim {
+
+void Auditor::told_end(Job& job, JobState state, std::string_view why, const std::optional<std::string>& result) {
+  const std::string text = name(job.ask.id) + " (" + std::string(why) + ")";
+  if (job.received_at == 0) return fail(text + " ended, but nobody submitted it");
+  // What is told of memory jobs does not wait in line with the rest: after a retry their ends cannot be put in order.
+  if (job.retried && job.ask.options.durability == Durability::memory) return;
+  if (job.told && *job.told != state) {
+    if (job.retries_open == 0 || !job.retried) {
+      return fail(text + " ended " + std::string(job_state_name(state)) + ", but was told to have ended " +
+                  std::string(job_state_name(*job.told)));
+    }
+    --job.retries_open;
+    ++totals_.revivals;
+    job.told.reset();
+  }
+  judge_end(job, state, result);
+  if (job.told) return;
+  job.told = state;
+  ++(state == JobState::succeeded ? totals_.succeeded : totals_.other_ends);
+}
+
+// Whether an end is explained by what the broker was told.
+void Auditor::judge_end(const Job& job, JobState state, const std::optional<std::string>& result) {
+  const std::string text = name(job.ask.id) + " ended " + std::string(job_state_name(state));
+  const auto reported = [&](auto matches) { return std::any_of(job.sent.begin(), job.sent.end(), matches); };
+  switch (state) {
+    case JobState::succeeded: {
+      const bool known = reported([&](const Sent& one) {
+        return one.completed_at != 0 && one.end == AttemptEnd::succeeded &&
+               (!result || *result == "did " + text_of(one.token));
+      });
+      if (!known) fail(text + ", but no worker reported that" + (result ? " with the result '" + *result + "'" : ""));
+      return;
+    }
+    case JobState::failed: {
+      std::uint64_t failures = 0, lost = 0;
+      bool rejected = false;
+      for (const Sent& one : job.sent) {
+        const bool failure = one.end == AttemptEnd::failed || one.end == AttemptEnd::timed_out;
+        if (one.completed_at != 0 && failure) ++failures;
+        if (one.completed_at != 0 && one.end == AttemptEnd::rejected) rejected = true;
+        if (one.completed_at == 0 || !failure) ++lost;
+      }
+      const bool spent = failures > 0 && failures > (job.ask.options.expires.count() > 0 ? 0 : job.ask.options.retries);
+      // A dispatch that a crash kept from leaving counts as a loss too.
+      if (!rejected && !spent && lost + totals_.restarts <= job.ask.options.losses)
+        fail(text + " before its retries or losses were spent");
+      return;
+    }
+    case JobState::cancelled:
+      if (!job.cancel_asked) fail(text + ", but nobody asked for that");
+      return;
+    case JobState::expired:
+      if (job.ask.options.expires.count() == 0) fail(text + ", but it never expires");
+      return;
+    default:
+      fail(text + ", which is no end");
+  }
+}
+
+void Auditor::told_alive(Job& job, JobState state, std::string_view why) {
+  if (!job.told) return;
+  if (job.ask.options.durability == Durability::memory && state != JobState::running) return;
+  if (job.retries_open > 0) {
+    // The retry that made it live again may answer later than this.
+    --job.retries_open;
+    ++totals_.revivals;
+    job.told.reset();
+    return;
+  }
+  fail(name(job.ask.id) + " is told to be " + std::string(job_state_name(state)) + " (" + std::string(why) +
+       "), but was told to have ended " + std::string(job_state_name(*job.told)));
+}
+
+void Auditor::told_unknown(Job& job, std::string_view why) {
+  if (job.acked_at == 0 || job.may_be_forgotten) return;
+  fail(name(job.ask.id) + " was acknowledged and is not known any more (" + std::string(why) + ")");
+}
+
+}  // namespace rota::sim

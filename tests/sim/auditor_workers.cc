@@ -1,0 +1,263 @@
+// What workers say and are given.
+#include <algorithm>
+
+#include "common/base/code.h"
+#include "tests/sim/auditor.h"
+
+namespace rota::sim {
+
+void Auditor::received_from_worker(server::Route route, const wire::Message& message) {
+  if (const auto* hello = std::get_if<wire::Hello>(&message.body)) return note_hello(route, message, *hello);
+  if (const auto* complete = std::get_if<wire::Complete>(&message.body)) return note_complete(route, message, *complete);
+  if (const auto* renew = std::get_if<wire::Renew>(&message.body)) return note_contact(route, renew->credit);
+  if (const auto* released = std::get_if<wire::Released>(&message.body)) {
+    for (const wire::TokenOf& one : released->jobs) {
+      if (Sent* sent = dispatch_of(one.id, one.token); sent != nullptr) sent->over = true;
+      if (Session* session = session_on(route); session != nullptr) session->open.erase(one.token);
+    }
+    return note_contact(route, released->credit);
+  }
+  if (std::holds_alternative<wire::Goodbye>(message.body)) {
+    const auto bound = bound_.find(route);
+    if (bound == bound_.end()) return;
+    sessions_.at(bound->second).gone = true;
+    end_dispatches_of(bound->second);
+  }
+}
+
+void Auditor::end_dispatches_of(const Uuid& session) {
+  for (auto& [id, job] : jobs_) {
+    for (Sent& sent : job.sent) {
+      if (sent.session == session) sent.over = true;
+    }
+  }
+}
+
+void Auditor::note_contact(server::Route route, std::optional<std::uint32_t> credit) {
+  Session* session = session_on(route);
+  if (session == nullptr) return;
+  session->contact = timeline_.now().steady;
+  if (credit) session->credits.push_back(*credit);
+}
+
+void Auditor::note_hello(server::Route route, const wire::Message& message, const wire::Hello& hello) {
+  for (auto& [uuid, other] : sessions_) {
+    if (uuid == hello.session || other.name != hello.name || other.gone || other.host != hello.host) continue;
+    if (other.boot == hello.boot_id && (other.pid != hello.pid || other.start == hello.start_time)) continue;
+    // The new process proves the old one dead.
+    other.gone = true;
+    end_dispatches_of(uuid);
+  }
+  Session& session = sessions_[hello.session];
+  session.name = hello.name;
+  session.host = hello.host;
+  session.boot = hello.boot_id;
+  session.pid = hello.pid;
+  session.start = hello.start_time;
+  session.credits.push_back(hello.credit);
+  session.queues.clear();
+  session.types.clear();
+  for (const wire::QueueWeight& queue : hello.queues) session.queues.emplace_back(queue.name);
+  for (const std::string_view type : hello.types) session.types.emplace_back(type);
+  Question question;
+  question.at = event_;
+  question.type = wire::MessageType::hello;
+  question.session = hello.session;
+  question.when = timeline_.now().steady;
+  std::set<Token> listed;
+  const auto list = [&](const std::vector<wire::TokenOf>& from, std::vector<Token>& into) {
+    for (const wire::TokenOf& one : from) {
+      into.push_back(one.token);
+      listed.insert(one.token);
+    }
+  };
+  list(hello.started, question.started);
+  list(hello.held, question.held);
+  list(hello.finished, question.finished);
+  for (auto& [id, job] : jobs_) {
+    for (Sent& sent : job.sent) {
+      if (sent.session == hello.session && !listed.contains(sent.token)) sent.over = true;
+    }
+  }
+  questions_[{route, message.request}] = std::move(question);
+}
+
+void Auditor::note_complete(server::Route route, const wire::Message& message, const wire::Complete& complete) {
+  note_contact(route, complete.credit);
+  Session* session = session_on(route);
+  Question question;
+  question.at = event_;
+  question.type = wire::MessageType::complete;
+  for (const wire::CompleteItem& item : complete.items) {
+    const Token token = item.job.token;
+    question.ids.push_back(item.job.id);
+    question.tokens.push_back(token);
+    question.ends.push_back(item.end);
+    const auto first = completed_first_.try_emplace({item.job.id, token}, event_).first;
+    question.first_seen.push_back(first->second);
+    if (session != nullptr) session->open.erase(token);
+    Sent* sent = dispatch_of(item.job.id, token);
+    if (sent == nullptr) return fail("a worker completes " + name(item.job.id) + " under a token never dispatched");
+    if (sent->completed_at == 0) {
+      sent->completed_at = event_;
+      sent->end = item.end;
+    }
+  }
+  questions_[{route, message.request}] = std::move(question);
+}
+
+void Auditor::sent_to_worker(server::Route route, const wire::Message& message) {
+  const auto asked = questions_.find({route, message.request});
+  if (const auto* dispatch = std::get_if<wire::Dispatch>(&message.body)) return judge_dispatch(route, *dispatch);
+  if (asked == questions_.end()) return;
+  if (const auto* welcome = std::get_if<wire::Welcome>(&message.body)) {
+    judge_welcome(route, asked->second, *welcome);
+  } else if (const auto* completed = std::get_if<wire::Completed>(&message.body)) {
+    judge_completed(asked->second, *completed);
+    questions_.erase(asked);
+  }
+}
+
+void Auditor::judge_welcome(server::Route route, const Question& asked, const wire::Welcome& welcome) {
+  // An older connection of the session counts no more.
+  std::erase_if(bound_, [&](const auto& entry) { return entry.second == asked.session; });
+  bound_[route] = asked.session;
+  Session& session = sessions_.at(asked.session);
+  session.contact = asked.when;
+  session.life = life_;
+  session.gone = false;
+  session.open.clear();
+  const auto keep = [&](const std::vector<Token>& tokens, const std::vector<Code>& codes) {
+    if (tokens.size() != codes.size()) return fail("a WELCOME answers another number of tokens than its HELLO listed");
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      if (codes[i] == Code::ok) session.open.insert(tokens[i]);
+    }
+  };
+  keep(asked.started, welcome.started);
+  keep(asked.held, welcome.held);
+  // One that was counted before is answered OK too and takes no room: those are not counted.
+}
+
+void Auditor::judge_dispatch(server::Route route, const wire::Dispatch& dispatch) {
+  const auto bound = bound_.find(route);
+  if (bound == bound_.end()) return fail("a DISPATCH goes to a connection without a session");
+  Session& session = sessions_.at(bound->second);
+  for (const wire::DispatchItem& item : dispatch.items) {
+    const Token token{dispatch.epoch, item.dispatch};
+    const wire::DispatchShared& shared = dispatch.shared[item.shared];
+    Job* job = job_of(item.id);
+    ++totals_.dispatches;
+    if (job == nullptr || job->received_at == 0) return fail("a job is dispatched that nobody submitted: " + name(item.id));
+    const std::string text = name(item.id) + " " + text_of(token);
+    if (shared.queue != job->ask.queue || shared.type != job->ask.type || item.payload != job->ask.payload) {
+      return fail(text + " is dispatched with another queue, type or payload than was submitted");
+    }
+    const auto serves = [](const std::vector<std::string>& all, std::string_view one) {
+      return std::find(all.begin(), all.end(), one) != all.end();
+    };
+    if (!serves(session.queues, shared.queue) || !serves(session.types, shared.type)) {
+      return fail(text + " is dispatched to " + session.name + ", which does not serve it");
+    }
+    if (paused_.contains(job->ask.queue)) return fail(text + " is dispatched although its queue is paused");
+    if (job->sent.empty() && job->received_life == life_ && job->ask.options.delay.count() > 0 &&
+        timeline_.now().steady < job->received_when + job->ask.options.delay) {
+      return fail(text + " is dispatched before its delay is over");
+    }
+    if (dispatch_of(item.id, token) != nullptr) return fail(text + " is dispatched twice under one token");
+    told_alive(*job, JobState::running, "DISPATCH");
+    if (job->cancel_acked && !job->retried && !job->may_be_forgotten) {
+      return fail(text + " is dispatched although its cancellation was acknowledged");
+    }
+    judge_key(*job, text);
+    // A dispatch that a crash kept from leaving counts too.
+    if (item.attempt > job->sent.size() + 1 + totals_.restarts && job->accepted_times <= 1) {
+      return fail(text + " is attempt " + std::to_string(item.attempt) + ", but was dispatched " +
+                  std::to_string(job->sent.size()) + " times before");
+    }
+    if (!job->sent.empty()) {
+      ++totals_.repeats;
+      judge_redispatch(*job, job->sent.back(), token);
+    }
+    if (failed()) return;
+    job->sent.push_back({token, bound->second, event_, timeline_.now().steady, life_});
+    session.open.insert(token);
+    judge_credit(session, text);
+    if (failed()) return;
+  }
+}
+
+// Nobody else holds the key of a live job.
+void Auditor::judge_key(const Job& job, const std::string& text) {
+  const auto exempt = [](const Job& one) {
+    return one.retried || one.may_be_forgotten || one.ask.options.durability == Durability::memory;
+  };
+  if (job.ask.key.empty() || exempt(job) || job.acked_at == 0) return;
+  for (const auto& [id, other] : jobs_) {
+    if (other.ask.key != job.ask.key || other.ask.queue != job.ask.queue || exempt(other)) continue;
+    if (other.accepted_request == 0 || other.accepted_request <= job.acked_at) continue;
+    return fail(text + " is dispatched, but " + name(id) + " was accepted under the same key meanwhile");
+  }
+}
+
+void Auditor::judge_credit(const Session& session, const std::string& text) {
+  const std::uint32_t most = *std::max_element(session.credits.begin(), session.credits.end());
+  if (session.open.size() <= most) return;
+  fail(text + " goes to " + session.name + ", which holds " + std::to_string(session.open.size() - 1) +
+       " unfinished jobs and granted credit for " + std::to_string(most));
+}
+
+bool Auditor::lease_may_be_over(const Sent& sent) const {
+  const auto at = sessions_.find(sent.session);
+  if (at == sessions_.end()) return true;
+  const Session& session = at->second;
+  if (session.gone) return true;
+  const Steady now = timeline_.now().steady;
+  if (session.life != life_) return now >= started_ + rules_.reattach;
+  return now >= session.contact + rules_.lease;
+}
+
+// A job that was given out is given out again only for a reason that the broker was told, or when the lease is over.
+void Auditor::judge_redispatch(Job& job, const Sent& before, Token token) {
+  if (before.completed_at != 0 || before.over) return;
+  if (job.ask.options.durability == Durability::memory && before.life != life_) return;
+  if (lease_may_be_over(before)) return;
+  fail(name(job.ask.id) + " is dispatched again as " + text_of(token) + " although " + text_of(before.token) +
+       " is held under a lease that lasts");
+}
+
+void Auditor::judge_completed(const Question& asked, const wire::Completed& completed) {
+  if (completed.codes.size() != asked.ids.size())
+    return fail("a COMPLETED answers another number of items than were asked");
+  for (std::size_t i = 0; i < completed.codes.size(); ++i) {
+    Job* job = job_of(asked.ids[i]);
+    if (job == nullptr) continue;
+    const Code code = completed.codes[i];
+    if (code == Code::ok) judge_counted(*job, asked.tokens[i], asked.ends[i], asked.first_seen[i]);
+    if (code == Code::stale) ++totals_.stale;
+    if (code == Code::gone) told_unknown(*job, "COMPLETED GONE");
+    if (failed()) return;
+  }
+}
+
+// A completion was taken. It counts only if nobody else had been given the job when it first came.
+void Auditor::judge_counted(Job& job, Token token, AttemptEnd end, std::uint64_t first_seen) {
+  Sent* mine = dispatch_of(job.ask.id, token);
+  if (mine == nullptr) return;
+  const std::string text = name(job.ask.id) + " " + text_of(token);
+  for (const Sent& other : job.sent) {
+    if (mine->at < other.at && other.at < first_seen) {
+      return fail("the completion of " + text + " was taken although " + text_of(other.token) + " had been dispatched");
+    }
+  }
+  if (mine->counted) return;
+  mine->counted = true;
+  if (end != AttemptEnd::succeeded || job.retried_at > first_seen) return;
+  for (const Sent& other : job.sent) {
+    if (&other != mine && other.counted && other.end == AttemptEnd::succeeded && !job.retried && job.accepted_times <= 1) {
+      return fail(text + " succeeded, but " + text_of(other.token) + " had succeeded before");
+    }
+  }
+  told_end(job, JobState::succeeded, "COMPLETED", std::nullopt);
+}
+
+}  // namespace rota::sim

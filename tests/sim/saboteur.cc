@@ -1,0 +1,231 @@
+#include "tests/sim/saboteur.h"
+
+#include <algorithm>
+#include <variant>
+
+namespace rota::sim {
+namespace {
+
+constexpr std::string_view kNames[] = {
+    "none",
+    "ack-before-commit",
+    "lost-accept",
+    "lost-outcome",
+    "token-ignored",
+    "stale-told-ok",
+    "lost-requeue",
+    "double-dispatch",
+    "double-completion",
+    "credit-overrun",
+    "priority-inversion",
+    "newest-first",
+    "forgotten-dedup",
+    "lost-wait",
+    "ignored-pause",
+    "ignored-cancel",
+    "ignored-delay",
+    "ignored-key",
+    "short-lease",
+    "swapped-payload",
+    "weaker-durability",
+    "invented-result",
+};
+static_assert(std::size(kNames) == kCanaries);
+
+queue::Sequence sequence_of(const queue::Change& change) {
+  return std::visit(
+      [](const auto& body) -> queue::Sequence {
+        using Body = std::decay_t<decltype(body)>;
+        if constexpr (std::is_same_v<Body, queue::JobAccepted>) return body.job.sequence;
+        if constexpr (std::is_same_v<Body, queue::JobChanged>) return body.state.sequence;
+        if constexpr (std::is_same_v<Body, queue::JobLeased>) return body.lease.sequence;
+        if constexpr (std::is_same_v<Body, queue::LeaseEnded>) return body.sequence;
+        if constexpr (std::is_same_v<Body, queue::JobFinished>) return body.outcome.sequence;
+        if constexpr (std::is_same_v<Body, queue::JobRevived>) return body.old_sequence;
+        if constexpr (std::is_same_v<Body, queue::JobForgotten>) return body.sequence;
+        return 0;
+      },
+      change.body);
+}
+
+std::string encoded(const wire::Message& message) {
+  std::string frame;
+  wire::encode(message, frame);
+  return frame;
+}
+
+}  // namespace
+
+std::string_view canary_name(Canary canary) { return kNames[static_cast<std::size_t>(canary)]; }
+
+void Saboteur::broker_started() {
+  workers_.clear();
+  succeeding_.clear();
+  lost_.clear();
+}
+
+// --- what comes in ------------------------------------------------------------------------------------------------------
+
+std::vector<std::string> Saboteur::inbound(server::Side /*side*/, server::Route route, const std::string& frame,
+                                           const queue::Core& core, Now now) {
+  if (canary_ == Canary::none) return {frame};
+  Result<wire::Message> message = decoder_.decode(frame);
+  if (!rewrite(route, *message, core, now)) return {};
+  return {encoded(*message)};
+}
+
+bool Saboteur::rewrite(server::Route route, wire::Message& message, const queue::Core& core, Now now) {
+  if (auto* submit = std::get_if<wire::Submit>(&message.body)) rewrite(*submit);
+  if (auto* complete = std::get_if<wire::Complete>(&message.body)) {
+    if (is(Canary::credit_overrun) && complete->credit > 0) complete->credit += 3;
+    if (is(Canary::token_ignored)) rewrite(*complete, core, now);
+    for (const wire::CompleteItem& item : complete->items) {
+      if (item.end == AttemptEnd::succeeded) succeeding_[{route, message.request}].push_back(item.job.id);
+    }
+  }
+  if (is(Canary::credit_overrun)) {
+    if (auto* hello = std::get_if<wire::Hello>(&message.body); hello != nullptr && hello->credit > 0) hello->credit += 3;
+    if (auto* renew = std::get_if<wire::Renew>(&message.body); renew != nullptr && renew->credit > 0) renew->credit += 3;
+    if (auto* back = std::get_if<wire::Released>(&message.body); back != nullptr && back->credit > 0) back->credit += 3;
+  }
+  if (auto* admin = std::get_if<wire::Admin>(&message.body)) {
+    if (is(Canary::ignored_pause) && admin->verb == "pause") admin->verb = "resume";
+  }
+  return !is(Canary::ignored_cancel) || !forge_cancelled(route, message, core, now);
+}
+
+void Saboteur::rewrite(wire::Submit& submit) {
+  for (wire::SubmitShared& shared : submit.shared) {
+    wire::JobOptions& options = shared.options;
+    if (is(Canary::priority_inversion)) options.priority = static_cast<std::int8_t>(-options.priority);
+    if (is(Canary::ignored_delay)) options.delay = Millis{0};
+    if (is(Canary::weaker_durability)) options.durability = Durability::memory;
+  }
+  if (is(Canary::ignored_key)) {
+    for (wire::SubmitItem& item : submit.items) item.key = {};
+  }
+  if (!is(Canary::newest_first) || submit.items.size() > 100) return;
+  std::vector<wire::SubmitShared> each;
+  for (wire::SubmitItem& item : submit.items) {
+    each.push_back(submit.shared[item.shared]);
+    each.back().options.priority = static_cast<std::int8_t>(each.size());
+    item.shared = static_cast<std::uint32_t>(each.size() - 1);
+  }
+  submit.shared = std::move(each);
+}
+
+void Saboteur::rewrite(wire::Complete& complete, const queue::Core& core, Now now) const {
+  for (wire::CompleteItem& item : complete.items) {
+    const auto view = core.view(item.job.id, now);
+    if (view && view->state == JobState::running) item.job.token = view->token;
+  }
+}
+
+bool Saboteur::forge_cancelled(server::Route route, const wire::Message& message, const queue::Core& core, Now now) {
+  const auto* cancel = std::get_if<wire::Cancel>(&message.body);
+  if (cancel == nullptr) return false;
+  wire::Results answer;
+  for (const JobId& id : cancel->ids) {
+    const auto view = core.view(id, now);
+    if (!view || is_final(view->state) || view->state == JobState::running) return false;
+    wire::ItemResult result;
+    result.id = id;
+    result.state = JobState::cancelled;
+    answer.items.push_back(result);
+  }
+  forged_.emplace_back(route, encoded({message.request, answer}));
+  return true;
+}
+
+// --- what goes out ------------------------------------------------------------------------------------------------------
+
+Saboteur::Frames Saboteur::outbound(server::Side /*side*/, server::Route route, std::string_view frame) {
+  Frames out;
+  if (canary_ == Canary::none) {
+    out.emplace_back(route, frame);
+    return out;
+  }
+  const std::string bytes(frame);
+  Result<wire::Message> message = decoder_.decode(bytes);
+  if (!message.ok()) {
+    out.emplace_back(route, bytes);
+    return out;
+  }
+  Frames more;
+  if (rewrite_answer(route, *message, more)) out.emplace_back(route, encoded(*message));
+  for (auto& one : more) out.push_back(std::move(one));
+  return out;
+}
+
+bool Saboteur::rewrite_answer(server::Route route, wire::Message& message, Frames& out) {
+  if (auto* welcome = std::get_if<wire::Welcome>(&message.body); welcome != nullptr && welcome->lease.count() > 0) {
+    workers_.insert(route);
+  } else if (auto* dispatch = std::get_if<wire::Dispatch>(&message.body)) {
+    bool again = false;
+    for (const wire::DispatchItem& item : dispatch->items) again = again || dispatched_.contains(item.id);
+    if (is(Canary::swapped_payload) && dispatch->items.size() > 1) {
+      std::swap(dispatch->items.front().payload, dispatch->items.back().payload);
+    }
+    const std::string bytes = encoded(message);
+    for (const wire::DispatchItem& item : dispatch->items) dispatched_[item.id] = bytes;
+    if (is(Canary::lost_requeue) && again) return false;
+    if (is(Canary::double_dispatch) && dice_.chance(0.2)) {
+      for (const server::Route other : workers_) {
+        if (other != route) {
+          out.emplace_back(other, bytes);
+          break;
+        }
+      }
+    }
+  } else if (auto* completed = std::get_if<wire::Completed>(&message.body)) {
+    if (is(Canary::stale_told_ok)) std::replace(completed->codes.begin(), completed->codes.end(), Code::stale, Code::ok);
+    if (is(Canary::double_completion)) send_again(route, message, out);
+  } else if (auto* notify = std::get_if<wire::Notify>(&message.body)) {
+    if (is(Canary::lost_wait) && dice_.chance(0.3)) return false;
+    for (wire::NotifyItem& item : notify->items) {
+      if (is(Canary::invented_result) && item.state == JobState::succeeded) item.report.result = "did 9.9";
+    }
+  }
+  return true;
+}
+
+// The job that this answer counts as done goes out once more.
+void Saboteur::send_again(server::Route route, const wire::Message& completed, Frames& out) {
+  const auto asked = succeeding_.find({route, completed.request});
+  if (asked == succeeding_.end() || !dice_.chance(0.1)) return;
+  for (const JobId& id : asked->second) {
+    const auto known = dispatched_.find(id);
+    if (known == dispatched_.end()) continue;
+    wire::Decoder decoder;
+    Result<wire::Message> old = decoder.decode(known->second);
+    auto& dispatch = std::get<wire::Dispatch>(old->body);
+    std::erase_if(dispatch.items, [&](const wire::DispatchItem& item) { return item.id != id; });
+    for (wire::DispatchItem& item : dispatch.items) item.dispatch += 1'000'000;
+    out.emplace_back(route, encoded(*old));
+    return;
+  }
+}
+
+// --- the disk -----------------------------------------------------------------------------------------------------------
+
+void Saboteur::before_commit(SimBatch& batch) {
+  if (!is(Canary::lost_accept) && !is(Canary::lost_outcome)) return;
+  std::erase_if(batch.changes(), [this](const std::unique_ptr<Staged>& staged) {
+    const queue::Change& change = staged->change;
+    const bool loses = is(Canary::lost_accept) ? std::holds_alternative<queue::JobAccepted>(change.body)
+                                               : std::holds_alternative<queue::JobFinished>(change.body);
+    const queue::Sequence sequence = sequence_of(change);
+    if (loses && dice_.chance(0.1)) lost_.insert(sequence);
+    if (!lost_.contains(sequence) || sequence == 0) return false;
+    if (const auto* revived = std::get_if<queue::JobRevived>(&change.body)) lost_.insert(revived->state.sequence);
+    return true;
+  });
+}
+
+void Saboteur::after_read(server::ReadTask& task) {
+  if (!is(Canary::forgotten_dedup) || task.ids.empty() || task.with_body) return;
+  task.found = server::FoundJobs{};
+  for (const JobId& id : task.ids) task.found.asked(id);
+}
+
+}  // namespace rota::sim

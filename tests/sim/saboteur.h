@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "broker/queue/core.h"
+#include "broker/server/outbox.h"
+#include "broker/server/store_port.h"
+#include "common/wire/codec.h"
+#include "tests/sim/dice.h"
+#include "tests/sim/disk.h"
+
+namespace rota::sim {
+
+// Planted bugs: each makes the broker, as everybody around it sees it, break one promise. The simulator must find each.
+enum class Canary : std::uint8_t {
+  none,
+  ack_before_commit,   // answers leave before what they say is on disk
+  lost_accept,         // an accepted job is not written
+  lost_outcome,        // an end is not written: after a restart the job runs again
+  token_ignored,       // a completion counts whatever its token
+  stale_told_ok,       // a stale completion is told to have counted
+  lost_requeue,        // a job that came back is never given out again
+  double_dispatch,     // one dispatch goes to two workers
+  double_completion,   // a job that succeeded is given out again
+  credit_overrun,      // a worker is given more than it asked for
+  priority_inversion,  // low priorities go first
+  newest_first,        // within a submit the last goes first
+  forgotten_dedup,     // finished ids are not known any more
+  lost_wait,           // an end is not told to who waits
+  ignored_pause,       // a pause is acknowledged and has no effect
+  ignored_cancel,      // so is a cancel
+  ignored_delay,       // a job starts before its delay is over
+  ignored_key,         // two jobs live under one key
+  short_lease,         // leases end before what was told
+  swapped_payload,     // two jobs of a dispatch get each other's payload
+  weaker_durability,   // a job that was to be synced is kept in memory
+  invented_result,     // a result that no worker reported
+};
+inline constexpr std::size_t kCanaries = static_cast<std::size_t>(Canary::invented_result) + 1;
+[[nodiscard]] std::string_view canary_name(Canary canary);
+
+// Stands between the engine and everything around it and rewrites what passes, as a broken broker would. Without a canary
+// it lets everything through.
+class Saboteur {
+ public:
+  using Frames = std::vector<std::pair<server::Route, std::string>>;
+
+  Saboteur(Canary canary, std::uint64_t seed) : canary_(canary), dice_(seed) {}
+
+  [[nodiscard]] bool is(Canary canary) const { return canary_ == canary; }
+  void broker_started();
+  // What the engine is handed instead of this frame.
+  [[nodiscard]] std::vector<std::string> inbound(server::Side side, server::Route route, const std::string& frame,
+                                                 const queue::Core& core, Now now);
+  // Answers that the engine did not give, after inbound().
+  [[nodiscard]] Frames forged() { return std::exchange(forged_, {}); }
+  // What goes out instead of this frame.
+  [[nodiscard]] Frames outbound(server::Side side, server::Route route, std::string_view frame);
+  void before_commit(SimBatch& batch);
+  void after_read(server::ReadTask& task);
+
+ private:
+  // False: swallowed.
+  [[nodiscard]] bool rewrite(server::Route route, wire::Message& message, const queue::Core& core, Now now);
+  void rewrite(wire::Submit& submit);
+  void rewrite(wire::Complete& complete, const queue::Core& core, Now now) const;
+  [[nodiscard]] bool forge_cancelled(server::Route route, const wire::Message& message, const queue::Core& core, Now now);
+  [[nodiscard]] bool rewrite_answer(server::Route route, wire::Message& message, Frames& out);
+  void send_again(server::Route route, const wire::Message& completed, Frames& out);
+
+  Canary canary_;
+  Dice dice_;
+  Frames forged_;
+  wire::Decoder decoder_;
+  std::set<server::Route> workers_;          // with a session
+  std::map<JobId, std::string> dispatched_;  // the last DISPATCH that had the job
+  std::map<std::pair<server::Route, wire::Request>, std::vector<JobId>> succeeding_;
+  std::set<queue::Sequence> lost_;  // jobs whose changes are not written any more
+};
+
+}  // namespace rota::sim
