@@ -10,7 +10,7 @@ import uuid
 import msgpack
 
 from interop_test import InteropTest, m, main, typed
-from rota_interop.worker import Refused, Worker, _boot_id
+from rota_interop.worker import Refused, Worker
 
 # Code → the tests of this file that cause it.
 SHOWN = {

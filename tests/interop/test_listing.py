@@ -9,10 +9,10 @@ class Lists(InteropTest):
             ids = [answer.id for answer in client.submit([Task(typed("a" if n % 2 else "b")) for n in range(25)])]
             newest_first = sorted(ids, reverse=True)
             self.assertEqual(newest_first, [job.id for job in client.list()])
-            first = client._call(m.List, 10, m.Filter(limit=10))
+            first = client.list_page(10)
             self.assertEqual(newest_first[:10], [job.id for job in first.jobs])
             self.assertTrue(first.cursor)
-            rest = client._call(m.List, 10, m.Filter(limit=100, cursor=first.cursor))
+            rest = client.list_page(100, first.cursor)
             self.assertEqual((newest_first[10:], b""), ([job.id for job in rest.jobs], rest.cursor))
             self.assertEqual({ids[n] for n in range(0, 25, 2)}, {job.id for job in client.list(type="b", states=(m.State.READY,))})
             self.assertEqual([], client.list(queue="default", states=(m.State.FAILED,)))

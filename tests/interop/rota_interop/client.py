@@ -141,13 +141,16 @@ class Client:
         were asked for, even none, and yet not be the last: only a missing cursor says that there are no more."""
         jobs, cursor = [], None
         while len(jobs) < limit:
-            asked = m.Filter(limit=min(limit - len(jobs), m.LIMITS["jobs in LISTED"]), cursor=cursor, **filters)
-            page = self._call(m.List, seconds, asked)
+            page = self.list_page(min(limit - len(jobs), m.LIMITS["jobs in LISTED"]), cursor, seconds, **filters)
             jobs += page.jobs
             cursor = page.cursor
             if not cursor:
                 break
         return jobs
+
+    def list_page(self, limit=100, cursor=None, seconds=30.0, **filters):
+        """One page: its jobs, and the cursor with which the next one begins."""
+        return self._call(m.List, seconds, m.Filter(limit=limit, cursor=cursor, **filters))
 
     def cancel(self, ids, seconds=30.0):
         return self._call(m.Cancel, seconds, tuple(ids)).items

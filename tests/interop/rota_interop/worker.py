@@ -30,6 +30,7 @@ from .runner import Run, error_report, run_command, run_handler
 SOFTWARE = "rota-interop-worker 1"
 EXEC = "exec"
 FIRST_LEASE_SECONDS = 15.0  # until a WELCOME tells it
+HELLO_PATIENCE_SECONDS = 5.0
 
 
 class Refused(Exception):
@@ -99,17 +100,20 @@ class Worker:
     def run(self):
         """Serves until drained. Raises Refused."""
         self._lease = FIRST_LEASE_SECONDS
+        self._leased_from, self._gave_up = time.monotonic(), False
         self._pause = 0.1
         self._open_socket()
         try:
             while not (self._draining and not self._started and not self._finished):
                 self._wait()
                 while message := self._connection.receive():
+                    self._heard = time.monotonic()
                     self._take(message)
                 self._collect()
                 self._watch_time(time.monotonic())
                 if self._in_session:
-                    self._start_jobs()
+                    if not self._gave_up:
+                        self._start_jobs()
                     self._complete()
             if self._in_session:
                 self._connection.send(m.Goodbye(0, m.Code.OK, "drained"))
@@ -119,7 +123,8 @@ class Worker:
     def _wait(self):
         """Until a message, the end of an attempt, or the next moment at which something is due."""
         now = time.monotonic()
-        due = [self._contact + 0.8 * self._lease, self._renew_at]
+        due = [self._silence_at(), self._renew_at]
+        due += [] if self._gave_up else [self._leased_from + 0.8 * self._lease]
         due += [self._complete_at] if self._complete_at > now else []
         due += [one.ends_at for one in self._started.values() if one.ends_at and one.run.why is None]
         poller = zmq.Poller()
@@ -141,9 +146,19 @@ class Worker:
         for one in self._started.values():
             if one.ends_at is not None and now >= one.ends_at:
                 one.run.stop(m.End.TIMED_OUT)
-        if now >= self._contact + 0.8 * self._lease:
+        silent = False
+        if now >= self._leased_from + 0.8 * self._lease and not self._gave_up:
             self._give_up_lease()
+            silent = self._in_session
+        if silent or now >= self._silence_at():
             self._open_socket()
+
+    def _silence_at(self):
+        """When the broker has been silent for so long that this connection is not worth waiting for."""
+        if not self._in_session:
+            return self._opened + HELLO_PATIENCE_SECONDS
+        sent = [asked[0] for asked in self._asked.values() if isinstance(asked, tuple)]
+        return min([self._heard + self._lease * 2 / 3, *(at + self._lease for at in sent)])
 
     # --- connections and sessions ------------------------------------------------------------------------------------------------
 
@@ -157,7 +172,7 @@ class Worker:
         self.connections += 1
         self._in_session, self._hello_request = False, None
         self._asked.clear()
-        self._contact = time.monotonic()  # a new socket gets as long to be welcomed as a session to be silent
+        self._opened = self._heard = time.monotonic()
         self._renew_at = float("inf")
         self._complete_at = 0.0
 
@@ -190,13 +205,13 @@ class Worker:
             if code != m.Code.OK:
                 self._finished.pop(token, None)
         self.broker, self._lease = body, body.lease / 1000
-        self._in_session, self._pause = True, 0.1
+        self._in_session, self._gave_up, self._pause = True, False, 0.1
         self._in_touch(self._hello_sent)
         self.registered.set()
 
     def _in_touch(self, asked_at):
         """The broker answered something that was sent then: the lease counts from that moment."""
-        self._contact = max(self._contact, asked_at)
+        self._leased_from = max(self._leased_from, asked_at)
         self._renew_at = asked_at + self._lease / 3
 
     def _renew(self, now):
@@ -210,7 +225,8 @@ class Worker:
         self._renew_at = now + self._lease / 3
 
     def _give_up_lease(self):
-        """No contact for 0.8 of the lease: nothing more is started, what is not started is given up."""
+        """No contact for 0.8 of the lease: nothing more is started until a WELCOME, what is not started is given up."""
+        self._gave_up = True
         self._held.clear()
         for one in self._started.values():
             if one.stop_on_disconnect:
