@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "broker/queue/core_state.h"
 #include "broker/queue/retry_policy.h"
 
@@ -61,6 +63,9 @@ void Core::State::consume(JobIndex job, const CompletionItem& item, Now now, Eff
     return;
   }
   const Wall started_at = now.wall - item.started_ago;
+  if (item.end != AttemptEnd::expired && item.end != AttemptEnd::lost) {
+    counters.run_time.add(at_least_zero(std::min(item.started_ago, now.wall - detail.leased_at)));
+  }
   detail.token_open = false;
   detail.consumed = detail.token;
   if (item.end != AttemptEnd::expired && item.end != AttemptEnd::lost && !detail.charged) ++entry.attempts;

@@ -187,7 +187,8 @@ void Core::State::leave_key_end(std::uint32_t index) {
 }
 
 void Core::State::emit_revived(JobIndex job, Sequence old, Now now, Effects& out) {
-  const JobEntry& entry = jobs[job];
+  JobEntry& entry = jobs[job];
+  entry.wait_known = true;
   StateRecord state;
   state.sequence = entry.sequence;
   state.attempts = entry.attempts;

@@ -10,6 +10,7 @@
 
 #include "broker/queue/change.h"
 #include "broker/queue/command.h"
+#include "broker/queue/counters.h"
 #include "broker/queue/message.h"
 #include "broker/queue/survey.h"
 #include "common/base/prng.h"
@@ -62,8 +63,11 @@ struct JobView {
 struct QueueView {
   std::string_view queue;
   bool paused = false;
-  std::uint64_t by_state[kJobStateCount] = {};  // live states now; final ones since start
-  std::optional<Millis> oldest_ready;           // age of the job that has been in the queue longest among the next ones
+  std::uint64_t by_state[kJobStateCount] = {};   // live states now; final ones since start
+  std::optional<Millis> oldest_ready;            // age of the job that has been in the queue longest among the next ones
+  std::uint64_t accepted = 0, dispatched = 0;    // since start
+  double submits_per_s = 0, finishes_per_s = 0;  // jobs accepted and jobs ended, over about the last ten seconds
+  std::uint32_t workers = 0;                     // sessions that serve it
 };
 struct WorkerView {
   SessionRef session = kNoSession;
@@ -73,10 +77,6 @@ struct WorkerView {
   std::uint32_t slots = 0, credit = 0, running = 0, held = 0;
   bool draining = false;
   Millis lease_left{0};
-};
-struct Counters {
-  std::uint64_t accepted = 0, duplicates = 0, dispatched = 0, completed = 0, retried = 0, lost = 0, stale = 0, gone = 0,
-                released = 0, reclaimed = 0, expired = 0, cancelled = 0;
 };
 
 // The queue of one shard: a pure, deterministic state machine (docs/architecture.md). Knows no socket, clock, disk, thread
@@ -131,6 +131,7 @@ class Core {
   void each_worker(Now now, const std::function<void(const WorkerView&)>& visit) const;
   [[nodiscard]] const Counters& counters() const;
   [[nodiscard]] std::uint64_t live_jobs() const;
+  [[nodiscard]] std::size_t index_bytes() const;  // held by the job table
   [[nodiscard]] Sequence last_sequence() const;
 
   // Stops the process if anything contradicts. O(jobs): for tests and the simulator.

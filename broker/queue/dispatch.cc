@@ -171,6 +171,11 @@ void Core::State::give(Session& session, JobIndex job, Now now, Effects& out) {
   move(job, Event::dispatch, {0, false, session.ref});
   emit_lease(job, now, out);
   ++counters.dispatched;
+  ++queue_of(job).dispatched;
+  if (JobEntry& entry = jobs[job]; !entry.wait_known) {
+    entry.wait_known = true;
+    counters.queue_wait.add(at_least_zero(now.wall - entry.created_at));
+  }
   if (session.batch.empty()) given.push_back(session.ref);
   session.batch.push_back(job);
 }

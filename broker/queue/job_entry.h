@@ -28,7 +28,8 @@ struct JobEntry {
   std::uint32_t attempts = 0;  // runs that were started
   std::int8_t priority = 0;
   std::uint8_t losses = 0;
-  std::uint8_t size_class = 0;  // of the body: bit width of its bytes
+  std::uint8_t size_class : 6 = 0;  // of the body: bit width of its bytes
+  bool wait_known : 1 = false;      // how long it waited is counted, or cannot be told: see Counters::queue_wait
   JobState state : 3 = JobState::ready;
   bool cancel_requested : 1 = false;
   bool in_tree : 1 = false;    // ready: in the tree of its ReadyQueue, not in a list
@@ -44,7 +45,7 @@ struct JobEntry {
   [[nodiscard]] Durability durability() const { return in_memory ? Durability::memory : Durability::fsync; }
   // Bytes of the body, rounded up to a power of two.
   [[nodiscard]] std::uint64_t body_bytes() const { return std::uint64_t{1} << size_class; }
-  void set_body_bytes(std::size_t bytes) { size_class = static_cast<std::uint8_t>(std::bit_width(bytes)); }
+  void set_body_bytes(std::size_t bytes) { size_class = static_cast<std::uint8_t>(std::bit_width(bytes)) & 63U; }
 
   [[nodiscard]] std::int64_t due() const {
     return static_cast<std::int64_t>((static_cast<std::uint64_t>(prev) << 32U) | next);

@@ -37,6 +37,7 @@ void Core::restore(const LiveJob& job, Now now) {
 void Core::State::restore_state(JobIndex job, const LiveJob& from, Now now) {
   JobEntry& entry = jobs[job];
   if (const StateRecord* state = from.state; state != nullptr) {
+    entry.wait_known = true;
     entry.attempts = state->attempts;
     entry.losses = state->losses;
     entry.cancel_requested = state->cancel_requested;
@@ -74,6 +75,7 @@ SessionRef Core::State::restore_lease(JobIndex job, const LeaseRecord& lease, No
     leases.insert(session->lease_key, session->ref & 0xFFFFU);
   }
   session->slots = std::max(1U, lease.slots);
+  jobs[job].wait_known = true;
   JobDetail& detail = jobs.ensure_detail(job);
   detail.token = lease.token;
   detail.token_open = true;

@@ -15,6 +15,7 @@
 #include "broker/queue/command.h"
 #include "broker/queue/deadline_tree.h"
 #include "broker/queue/name_map.h"
+#include "broker/queue/rate.h"
 #include "broker/queue/ready_queue.h"
 
 namespace rota::queue {
@@ -31,6 +32,8 @@ struct QueueState {
   std::int64_t known_steady = INT64_MAX, known_wall = INT64_MAX;  // their earliest, as the core's own trees know it
   absl::btree_set<SessionRef> overfull;                           // sessions serving it that hold more than they have slots
   std::uint32_t members = 0;                                      // sessions serving it
+  std::uint64_t accepted = 0, dispatched = 0;                     // since start
+  Rate submits, finishes;
   struct {
     Sequence through = 0;
     DeadlineTree::Key steady, wall;

@@ -13,6 +13,7 @@ JobIndex Core::State::begin(const JobRecord& job, std::uint32_t shape, std::size
   entry.shape = shape;
   entry.priority = job.priority;
   entry.set_body_bytes(body_bytes);
+  entry.wait_known = job.run_at > job.created_at;
   entry.in_memory = shapes.shape(shape).policy.durability == Durability::memory;
   entry.state = state;
   ++queue_of(index).counts[static_cast<std::size_t>(state)];
@@ -29,7 +30,10 @@ void Core::State::move(JobIndex job, Event event, const Into& into) {
   QueueState& queue = queue_of(job);
   if (!is_final(from)) {
     --queue.counts[static_cast<std::size_t>(from)];
-    if (is_final(*to)) --live;
+    if (is_final(*to)) {
+      --live;
+      queue.finishes.add(last_now.steady);
+    }
   } else {
     ++live;  // revived; the counts of final states are since the start
   }

@@ -179,6 +179,9 @@ ItemReply Core::State::accept(const Submit& command, const SubmitItem& item, Now
   }
   emit(index, JobAccepted{job}, out);
   ++counters.accepted;
+  QueueState& queue = queue_of(index);
+  ++queue.accepted;
+  queue.submits.add(now.steady);
   return reply_of(index, Code::ok, {}, now);
 }
 

@@ -6,6 +6,7 @@ namespace rota::queue {
 Wall Core::id_clock(Now now) const { return state_->id_clock(now); }
 const Counters& Core::counters() const { return state_->counters; }
 std::uint64_t Core::live_jobs() const { return state_->live; }
+std::size_t Core::index_bytes() const { return state_->jobs.bytes(); }
 Sequence Core::last_sequence() const { return state_->next_sequence - 1; }
 bool Core::knows(const JobId& id) const { return state_->jobs.find(id) != kNone; }
 
@@ -71,6 +72,11 @@ void Core::each_queue(Now now, const std::function<void(const QueueView&)>& visi
     view.queue = queue.name;
     view.paused = queue.paused;
     std::copy(std::begin(queue.counts), std::end(queue.counts), std::begin(view.by_state));
+    view.accepted = queue.accepted;
+    view.dispatched = queue.dispatched;
+    view.submits_per_s = queue.submits.per_second(now.steady);
+    view.finishes_per_s = queue.finishes.per_second(now.steady);
+    view.workers = queue.members;
     for (const std::uint32_t in : queue.classes) {
       const DispatchClass& one = s.shapes.dispatch_class(in);
       for (const ReadyQueue* ready : {&one.ready, &one.suspects, &one.alone}) {
