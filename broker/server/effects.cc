@@ -55,11 +55,9 @@ void Engine::tell(const queue::Message& message) {
 void Engine::tell(const queue::ItemReplies& replies, bool at_once) {
   const auto items = std::span(effects_.item_replies).subspan(replies.items.first, replies.items.count);
   if (current_.kind == Current::Kind::bulk) return count_bulk(items);
+  for (const queue::ItemReply& item : items) ++counters_.refusals[static_cast<std::size_t>(item.code)];
   Peer* peer = sessions_.find(replies.client);
   if (peer == nullptr) return;
-  for (const queue::ItemReply& item : items) {
-    if (item.code != Code::ok && item.code != Code::duplicate) ++counters_.refusals[static_cast<std::size_t>(item.code)];
-  }
   if (current_.kind == Current::Kind::cancel_or_retry) {
     outbound_.results(replies, effects_, frame_);
     reply(replies.client, *peer, at_once);
@@ -80,9 +78,9 @@ void Engine::tell(const queue::ItemReplies& replies, bool at_once) {
 }
 
 void Engine::tell(const queue::SimpleReply& answer, bool at_once) {
+  ++counters_.refusals[static_cast<std::size_t>(answer.code)];
   Peer* peer = sessions_.find(answer.client);
   if (peer == nullptr) return;
-  if (answer.code != Code::ok) ++counters_.refusals[static_cast<std::size_t>(answer.code)];
   wire::AdminReply out;
   out.code = answer.code;
   out.message = answer.reason;
@@ -156,14 +154,14 @@ void Engine::tell(const queue::Dispatch& dispatch, bool at_once) {
     dispatch_ = PendingDispatch{};
     return;
   }
-  encode_dispatch(dispatch_.items, dispatch_.bodies, [&](std::string_view frame) {
-    ++counters_.frames_out;
-    counters_.bytes_out += frame.size();
-    pipeline_.send(route, *peer, frame, at_once);
-  });
+  encode_dispatch(dispatch_.items, dispatch_.bodies,
+                  [&](std::string_view frame) { pipeline_.send(route, *peer, frame, at_once); });
 }
 
 void Engine::tell(const queue::CompleteReply& answer, bool at_once) {
+  for (const Code code : std::span(effects_.codes).subspan(answer.codes.first, answer.codes.count)) {
+    ++counters_.refusals[static_cast<std::size_t>(code)];
+  }
   outbound_.completed(answer, effects_, frame_);
   tell_session(answer.session, at_once);
 }

@@ -208,7 +208,10 @@ void Engine::on_committed(std::unique_ptr<CommitTask> task) {
   ++counters_.commits;
   counters_.committed_jobs += task->info.jobs;
   counters_.store_bytes_written += task->info.bytes;
-  counters_.commit_us += static_cast<std::uint64_t>(task->microseconds);
+  const auto took_us = static_cast<std::uint64_t>(task->microseconds);
+  counters_.commit_us += took_us;
+  counters_.commit_time.add(took_us);
+  counters_.commit_jobs.add(task->info.jobs);
   pipeline_.on_committed(*task);
 }
 
@@ -313,14 +316,10 @@ void Engine::refuse(const Asked& asked, Code code, std::string_view text, Millis
 }
 
 void Engine::send_now(Side side, Route route, std::string_view frame) {
-  ++counters_.frames_out;
-  counters_.bytes_out += frame.size();
   outbox_.send(side, route, frame);
 }
 
 void Engine::reply(Route route, Peer& peer, bool at_once) {
-  ++counters_.frames_out;
-  counters_.bytes_out += frame_.size();
   pipeline_.send(route, peer, frame_, at_once);
 }
 

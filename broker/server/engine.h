@@ -62,6 +62,7 @@ class Engine {
   void say_goodbye();
   [[nodiscard]] const ServerCounters& counters() const { return counters_; }
   [[nodiscard]] ServerCounters& counters() { return counters_; }
+  [[nodiscard]] const EngineOptions& options() const { return options_; }
   [[nodiscard]] const queue::Core& core() const { return core_; }
   [[nodiscard]] const Sessions& sessions() const { return sessions_; }
   [[nodiscard]] const Pipeline& pipeline() const { return pipeline_; }

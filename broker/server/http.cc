@@ -56,7 +56,7 @@ Result<HttpServer> HttpServer::start(const std::string& host, std::uint16_t port
       response.set_content("the broker does not answer\n", "text/plain");
       return;
     }
-    response.set_content(to_prometheus(*snapshot), "text/plain; version=0.0.4");
+    response.set_content(to_prometheus(*snapshot, read_process_figures()), "text/plain; version=0.0.4");
   });
   if (port == 0) {
     const int bound = server.bind_to_any_port(host);

@@ -30,6 +30,7 @@ Loop::Loop(EngineOptions options, const Parts& parts, net::Router clients, net::
     : metrics_(parts.metrics),
       log_(parts.log),
       store_(parts.store),
+      volatile_store_(parts.volatile_store),
       sockets_(std::move(clients), std::move(workers)),
       threads_(parts.store),
       engine_(std::move(options), parts.core, parts.store, parts.volatile_store, sockets_, threads_),
@@ -55,9 +56,8 @@ Status Loop::run() {
     tell_closed(Side::client);
     if (!engine_.fault().ok()) return engine_.fault();
     if (metrics_wanted_) {
-      MetricsSnapshot snapshot = take_snapshot(engine_, store_, read_clocks());
-      snapshot.outbox_bytes = sockets_.peers(Side::client).outbox_bytes() + sockets_.peers(Side::worker).outbox_bytes();
-      snapshot.outbox_overflows = sockets_.peers(Side::client).overflows() + sockets_.peers(Side::worker).overflows();
+      MetricsSnapshot snapshot = take_snapshot(engine_, store_, volatile_store_, read_clocks());
+      snapshot.sent = sockets_.peers(Side::client).sent() + sockets_.peers(Side::worker).sent();
       metrics_.publish(std::move(snapshot));
     }
   }

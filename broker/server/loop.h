@@ -63,6 +63,7 @@ class Loop {
   MetricsExchange& metrics_;
   spdlog::logger& log_;
   store::Store& store_;
+  store::Store& volatile_store_;
   Sockets sockets_;
   StoreThreads threads_;
   Engine engine_;

@@ -3,6 +3,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "broker/server/engine.h"
@@ -11,24 +12,40 @@
 
 namespace rota::server {
 
-MetricsSnapshot take_snapshot(const Engine& engine, const store::Store& store, Now now) {
-  MetricsSnapshot snapshot;
-  const queue::Core& core = engine.core();
-  core.each_queue(now, [&snapshot](const queue::QueueView& view) {
-    if (snapshot.queues.size() >= limits::kMaxMetricQueues) {
-      ++snapshot.queues_left_out;
-      return;
-    }
-    MetricsSnapshot::Queue& queue = snapshot.queues.emplace_back();
+namespace {
+
+void take_queue(MetricsSnapshot& snapshot, const queue::QueueView& view) {
+  const bool is_own = snapshot.queues.size() < limits::kMaxMetricQueues;
+  if (!is_own) ++snapshot.queues_left_out;
+  MetricsSnapshot::Queue& queue = is_own ? snapshot.queues.emplace_back() : snapshot.others;
+  if (is_own) {
     queue.name = view.queue;
     queue.paused = view.paused;
-    std::copy(std::begin(view.by_state), std::end(view.by_state), std::begin(queue.by_state));
-    queue.oldest_ready_s = view.oldest_ready ? static_cast<double>(view.oldest_ready->count()) / 1000.0 : 0;
-  });
+    queue.workers = view.workers;
+  }
+  for (std::size_t state = 0; state < kJobStateCount; ++state) queue.by_state[state] += view.by_state[state];
+  queue.accepted += view.accepted;
+  queue.dispatched += view.dispatched;
+  const double age_s = view.oldest_ready ? static_cast<double>(view.oldest_ready->count()) / 1000.0 : 0;
+  queue.oldest_ready_s = std::max(queue.oldest_ready_s, age_s);
+}
+
+}  // namespace
+
+MetricsSnapshot take_snapshot(const Engine& engine, const store::Store& store, const store::Store& volatile_store,
+                              Now now) {
+  MetricsSnapshot snapshot;
+  const queue::Core& core = engine.core();
+  core.each_queue(now, [&snapshot](const queue::QueueView& view) { take_queue(snapshot, view); });
   snapshot.core = core.counters();
   snapshot.server = engine.counters();
   snapshot.store = store.usage();
+  snapshot.memory_jobs = volatile_store.usage();
+  const std::string& software = engine.options().software;  // "rota 0.1.0"
+  snapshot.version = software.substr(software.rfind(' ') + 1);
+  snapshot.epoch = engine.options().epoch;
   snapshot.live_jobs = core.live_jobs();
+  snapshot.index_bytes = core.index_bytes();
   snapshot.clients = engine.sessions().clients();
   snapshot.workers = engine.sessions().workers();
   snapshot.waits = engine.waiters().size();

@@ -23,26 +23,26 @@ void Peers::send(Route route, std::string_view frame) {
   Peer& peer = it->second;
   if (peer.waiting.empty()) {
     const net::SendResult result = router_.send(peer.id, frame);
-    if (result == net::SendResult::sent) return;
+    if (result == net::SendResult::sent) return count_sent(frame);
     if (result == net::SendResult::unreachable) {
       close(route, peer);
       return drop(frame);
     }
   }
   if (peer.waiting_bytes + frame.size() > limits::kMaxOutboxBytes) {
-    ++overflows_;
+    ++sent_.overflows;
     close(route, peer);
     return drop(frame);
   }
   peer.waiting.emplace_back(frame);
   peer.waiting_bytes += frame.size();
-  outbox_bytes_ += frame.size();
+  sent_.waiting_bytes += frame.size();
   blocked_.insert(route);
 }
 
 void Peers::close(Route route, Peer& peer) {
   peer.closed = true;
-  outbox_bytes_ -= peer.waiting_bytes;
+  sent_.waiting_bytes -= peer.waiting_bytes;
   peer.waiting_bytes = 0;
   for (const std::string& frame : peer.waiting) drop(frame);
   peer.waiting.clear();
@@ -66,8 +66,9 @@ bool Peers::flush() {
         close(route, peer);
         break;
       }
+      count_sent(peer.waiting.front());
       peer.waiting_bytes -= peer.waiting.front().size();
-      outbox_bytes_ -= peer.waiting.front().size();
+      sent_.waiting_bytes -= peer.waiting.front().size();
       peer.waiting.pop_front();
     }
     if (peer.waiting.empty()) blocked_.erase(route);
@@ -78,7 +79,7 @@ bool Peers::flush() {
 void Peers::forget(Route route) {
   const auto it = peers_.find(route);
   if (it == peers_.end()) return;
-  outbox_bytes_ -= it->second.waiting_bytes;
+  sent_.waiting_bytes -= it->second.waiting_bytes;
   blocked_.erase(route);
   const auto known = routes_.find(it->second.id);
   if (known != routes_.end() && known->second == route) routes_.erase(known);

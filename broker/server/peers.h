@@ -37,8 +37,15 @@ class Peers {
   // Frames to peers without a connection since the last call: the library never took them.
   void take_undelivered(std::vector<std::string>& out);
 
-  [[nodiscard]] std::size_t outbox_bytes() const { return outbox_bytes_; }
-  [[nodiscard]] std::uint64_t overflows() const { return overflows_; }
+  struct Sent {
+    std::uint64_t frames = 0, bytes = 0;  // that the library took
+    std::uint64_t waiting_bytes = 0;      // that it does not take yet
+    std::uint64_t overflows = 0;          // peers closed because they left too much unread
+    friend Sent operator+(const Sent& a, const Sent& b) {
+      return {a.frames + b.frames, a.bytes + b.bytes, a.waiting_bytes + b.waiting_bytes, a.overflows + b.overflows};
+    }
+  };
+  [[nodiscard]] const Sent& sent() const { return sent_; }
   [[nodiscard]] net::Router& router() { return router_; }
 
  private:
@@ -50,6 +57,10 @@ class Peers {
   };
   void close(Route route, Peer& peer);
   void drop(std::string_view frame);
+  void count_sent(std::string_view frame) {
+    ++sent_.frames;
+    sent_.bytes += frame.size();
+  }
 
   net::Router router_;
   std::uint64_t& next_route_;
@@ -60,8 +71,7 @@ class Peers {
   bool keep_undelivered_;
   std::vector<Route> closed_;
   std::vector<std::string> undelivered_;
-  std::size_t outbox_bytes_ = 0;
-  std::uint64_t overflows_ = 0;
+  Sent sent_;
 };
 
 }  // namespace rota::server

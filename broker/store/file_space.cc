@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -55,7 +56,10 @@ Status FileSpace::allocate(Wall now) {
     if (why != 0) break;
     size += more;
   }
+  struct statvfs disk {};
+  if (::fstatvfs(env_.fd(), &disk) != 0) return env_.failure("look at the file system of data.mdb", errno);
   const std::lock_guard lock(mutex_);
+  disk_free_ = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
   allocated_ = std::max(size, end);
   end_ = end;
   written_ = 0;
@@ -79,7 +83,13 @@ void FileSpace::fill(Usage& usage, std::uint64_t staged) const {
   usage.used_bytes = end_ - std::min(end_, free_inside_);
   const std::uint64_t free = allocated_ - end_ + free_inside_;
   const std::uint64_t kept = reserve(usage.used_bytes, store_limit_);
-  usage.accepts_submits = free > kept + kWriteFactor * (staged + written_);
+  const std::uint64_t needed = kept + kWriteFactor * (staged + written_);
+  const std::uint64_t growth = std::min(store_limit_ - std::min(store_limit_, allocated_), disk_free_);
+  usage.limit_bytes = store_limit_;
+  usage.reserve_bytes = kept;
+  usage.free_bytes = free + growth - std::min(free + growth, needed);
+  usage.disk_free_bytes = disk_free_;
+  usage.accepts_submits = free > needed;
   if (usage.accepts_submits) return;
   usage.why_not = env_.directory() + ": ";
   if (allocation_error_ != 0) {

@@ -24,7 +24,7 @@ class FileSpace {
   [[nodiscard]] bool is_due(Wall now) const;
   // After a commit of `bytes`: how far LMDB has gone in the file.
   void note_commit(std::uint64_t bytes);
-  // Fills in file_bytes, used_bytes, accepts_submits and why_not. `staged`: bytes on their way to the next commits.
+  // Fills in everything but what concerns finished jobs. `staged`: bytes on their way to the next commits.
   void fill(Usage& usage, std::uint64_t staged) const;
 
   // What is kept of `used` bytes in a store of at most `store_limit`: 5 %, at least kMinReserve, at most a quarter of the
@@ -40,7 +40,8 @@ class FileSpace {
   std::uint64_t allocated_ = 0;  // file size
   std::uint64_t end_ = 0;        // bytes up to the last page in use
   std::uint64_t free_inside_ = 0;
-  std::uint64_t written_ = 0;  // bytes committed since the free pages were counted
+  std::uint64_t written_ = 0;    // bytes committed since the free pages were counted
+  std::uint64_t disk_free_ = 0;  // what the file system has left, when last looked
   Wall counted_at_;
   int allocation_error_ = 0;  // errno of the last attempt to allocate
 };

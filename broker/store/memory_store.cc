@@ -133,6 +133,8 @@ class MemoryStore final : public Store {
     usage.finished_bytes = finished_bytes_;
     usage.finished_jobs = finished_.size();
     const std::uint64_t live = live_bytes_ + pool_->staged_bytes.load(std::memory_order_relaxed);
+    usage.limit_bytes = memory_limit_;
+    usage.free_bytes = memory_limit_ - std::min(live, memory_limit_);
     usage.accepts_submits = live < memory_limit_;
     if (!usage.accepts_submits) {
       usage.why_not = "jobs held in memory take " + format_size(live) + " of --memory-limit " + format_size(memory_limit_) +

@@ -58,9 +58,13 @@ struct CommitInfo {
 };
 
 struct Usage {
-  std::uint64_t file_bytes = 0;      // allocated
-  std::uint64_t used_bytes = 0;      // in use of those
-  std::uint64_t finished_bytes = 0;  // of retained finished jobs, about
+  std::uint64_t file_bytes = 0;       // allocated
+  std::uint64_t used_bytes = 0;       // in use of those
+  std::uint64_t limit_bytes = 0;      // --store-limit or --memory-limit
+  std::uint64_t reserve_bytes = 0;    // kept to finish what is queued
+  std::uint64_t free_bytes = 0;       // room for new jobs: what file, limit and disk leave beside the reserve
+  std::uint64_t disk_free_bytes = 0;  // free on the file system that the store is on; 0 if it is on none
+  std::uint64_t finished_bytes = 0;   // of retained finished jobs, about
   std::uint64_t finished_jobs = 0;
   bool accepts_submits = true;  // false: only the reserve is left (STORE_FULL)
   std::string why_not;
