@@ -1,4 +1,5 @@
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <deque>
 #include <string>
@@ -18,6 +19,8 @@ using Row = std::vector<wire::AdminValue>;
 
 std::int64_t integer(std::uint64_t value) { return static_cast<std::int64_t>(value); }
 
+double to_tenth(double value) { return std::round(value * 10) / 10; }
+
 Row queue_row(const queue::QueueView& view, std::deque<std::string>& texts) {
   Row row;
   row.push_back({"queue", std::string_view(texts.emplace_back(view.queue))});
@@ -27,6 +30,8 @@ Row queue_row(const queue::QueueView& view, std::deque<std::string>& texts) {
     if (state == JobState::blocked) continue;
     row.push_back({job_state_name(state), integer(view.by_state[number])});
   }
+  row.push_back({"submits_per_s", to_tenth(view.submits_per_s)});
+  row.push_back({"finishes_per_s", to_tenth(view.finishes_per_s)});
   if (view.oldest_ready) {
     row.push_back({"oldest_ready_s", static_cast<double>(view.oldest_ready->count()) / 1000.0});
   }

@@ -156,8 +156,7 @@ void add_traffic(Families& families, const MetricsSnapshot& snapshot) {
   families.counter("rota_messages_received_total", "Messages received", server.frames_in);
   families.counter("rota_messages_sent_total", "Messages sent", snapshot.sent.frames);
   families.counter("rota_sent_bytes_total", "Bytes of messages sent", snapshot.sent.bytes);
-  families.counter("rota_outbox_overflows_total", "Peers disconnected because they did not read",
-                   snapshot.sent.overflows);
+  families.counter("rota_outbox_overflows_total", "Peers disconnected because they did not read", snapshot.sent.overflows);
 }
 
 void add_store(Families& families, const MetricsSnapshot& snapshot) {
