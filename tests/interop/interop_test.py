@@ -97,13 +97,13 @@ class InteropTest(RotaTest):
         self._workers = []
 
     def tearDown(self):
-        for worker, thread in self._workers:
+        for worker, _ in self._workers:
             worker.drain()
+        for _, thread in self._workers:
+            thread.join(2)  # while the broker is there to acknowledge what they have to say
         for connection in self._open:
             connection.close()
-        super().tearDown()  # ends the broker: a worker that runs no job any more leaves even if it has not been welcomed
-        for _, thread in self._workers:
-            thread.join(5)
+        super().tearDown()
 
     def connect(self, endpoint):
         """A socket that has said nothing yet."""
