@@ -65,7 +65,12 @@ std::optional<Error> Engine::refuses_submit(const wire::Submit& submit) {
                  "--durability memory"};
   }
   if (any_stored) {
-    if (!usage_) usage_ = store_.usage();
+    // Asked again within a turn as well: one turn can bring more than the store's whole reserve.
+    const std::size_t staged = pipeline_.uncommitted_bytes();
+    if (!usage_ || staged > staged_then_ + limits::kStagedUnseen) {
+      usage_ = store_.usage();
+      staged_then_ = staged;
+    }
     if (!usage_->accepts_submits) return Error{Code::store_full, usage_->why_not};
   }
   if (any_volatile) {

@@ -193,6 +193,7 @@ class Engine {
   PendingDispatch dispatch_;
   // Of this turn; asked of the stores at its first submit.
   std::optional<store::Usage> usage_, volatile_usage_;
+  std::size_t staged_then_ = 0;  // bytes uncommitted when usage_ was asked for
 };
 
 }  // namespace rota::server

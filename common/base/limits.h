@@ -131,6 +131,7 @@ inline constexpr std::size_t kMaxQueues = 65'536;  // interned names live for th
 inline constexpr std::size_t kMaxOutboxBytes = 64 * MiB;  // per peer; over it the session ends
 inline constexpr std::size_t kMaxUncommittedBytes =
     256 * MiB;                                               // staged and not yet synced; over it submits get RETRY_LATER
+inline constexpr std::size_t kStagedUnseen = 1 * MiB;        // staged before the store's free space is looked at again
 inline constexpr std::size_t kDefaultMemoryLimit = 1 * GiB;  // --memory-limit
 inline constexpr int kClientSendMark = 200;   // messages the library queues for a client; the rest waits in the outbox
 inline constexpr int kWorkerSendMark = 1000;  // and for a worker
@@ -139,8 +140,9 @@ inline constexpr Millis kMaintainUnderLoad = 20ms;     // the store's sweeper ge
 inline constexpr Millis kMaintainIdle = 250ms;         // and looks for expired keeps this often when nothing is to do
 inline constexpr std::size_t kMaxBulkRuns = 64;        // purges and retries of queues under way, one slice of one a turn
 inline constexpr std::size_t kMaxListings = 64;        // lists under way, a piece of one a turn
-inline constexpr std::size_t kBulkSlice = 256;         // finished jobs forgotten or revived in one commit: others wait for it
-inline constexpr std::size_t kBulkRequestJobs = 8192;  // of one request; then the client is told how far it came
+inline constexpr std::size_t kListRequestVisits = 200'000;  // records one LIST looks at, a look after the other
+inline constexpr std::size_t kBulkSlice = 256;  // finished jobs forgotten or revived in one commit: others wait for it
+inline constexpr std::size_t kBulkRequestJobs = 8192;       // of one request; then the client is told how far it came
 inline constexpr std::size_t kBulkRequestVisits = 200'000;  // records one request looks at where few match
 inline constexpr std::size_t kMaxParkedBytes =
     64 * MiB;                                         // requests that wait for a look into the store; over it RETRY_LATER
