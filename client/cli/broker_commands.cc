@@ -84,12 +84,26 @@ class ActOnCommand : public Command {
     }
     if (!session.connect()) return session.connect_exit();
     const Result<std::vector<client::AdminRow>> rows = session.client().admin(name(), {{subject_, target}});
+    if (!rows && rows.error().code == Code::not_found) {
+      return session.fail({Code::not_found, subject_ + " '" + target + "': " + rows.error().message});
+    }
     if (!rows) return session.fail_request(rows.error());
-    print_rows(session, *rows, false);
+    tell(session, target);
     return 0;
   }
 
  private:
+  void tell(const Session& session, const std::string& target) const {
+    if (session.output() == Output::json) {
+      const std::string fact = is_drain() ? "draining" : "paused";
+      std::printf("%s\n", row_json({{subject_, target}, {fact, name() != "resume"}}).c_str());
+    } else if (session.output() == Output::text) {
+      const char* const now = is_drain() ? "finishes what runs, then ends" : name() == "pause" ? "is paused" : "goes on";
+      std::printf("%s %s %s\n", subject_.c_str(), target.c_str(), now);
+    }
+  }
+  [[nodiscard]] bool is_drain() const { return subject_ == "worker"; }
+
   std::string subject_;
 };
 

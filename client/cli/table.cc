@@ -76,6 +76,12 @@ bool Table::is_blank(std::size_t column) const {
   });
 }
 
+bool Table::tells_something(std::size_t column) const {
+  return std::any_of(rows_.begin(), rows_.end(), [column](const std::vector<Cell>& row) {
+    return row[column].text.find_first_not_of("-0.") != std::string::npos;
+  });
+}
+
 std::vector<std::size_t> Table::layout(const TextStyle& style) const {
   std::vector<std::size_t> natural;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
@@ -88,9 +94,10 @@ std::vector<std::size_t> Table::layout(const TextStyle& style) const {
     std::vector<std::size_t> widths = natural;
     if (shrink(widths, columns_, style.columns, false)) return widths;
     std::size_t first = columns_.size();  // to go
+    const auto rank = [this](std::size_t i) { return std::pair(tells_something(i), columns_[i].drop); };
     for (std::size_t i = 0; i < columns_.size(); ++i) {
       if (columns_[i].drop == 0 || natural[i] == kLeftOut) continue;
-      if (first == columns_.size() || columns_[i].drop < columns_[first].drop) first = i;
+      if (first == columns_.size() || rank(i) < rank(first)) first = i;
     }
     if (first == columns_.size()) {
       (void)shrink(widths, columns_, style.columns, true);

@@ -17,8 +17,8 @@ enum class Colour : std::uint8_t { none, bold, dim, red, green, yellow, blue, cy
 
 // Rows with a header, as people read them: aligned columns two blanks apart. Unprintable characters of the cells are shown
 // as escapes. In a style without width nothing is cut and every column is there. On a terminal that is too narrow
-// the columns that may be cut get an ellipsis, widest first; then whole columns go, as their `drop` says; then those that
-// keep their end are cut. Columns without any value are left out there.
+// the columns that may be cut get an ellipsis, widest first; then whole columns go, those of zeros first, otherwise as
+// their `drop` says; then those that keep their end are cut. Columns without any value are left out there.
 class Table {
  public:
   struct Column {
@@ -45,6 +45,7 @@ class Table {
   // Width of each column; kLeftOut: it is not shown.
   [[nodiscard]] std::vector<std::size_t> layout(const TextStyle& style) const;
   [[nodiscard]] bool is_blank(std::size_t column) const;
+  [[nodiscard]] bool tells_something(std::size_t column) const;  // something other than zeros
 
   std::vector<Column> columns_;
   std::vector<std::vector<Cell>> rows_;

@@ -48,6 +48,14 @@ TEST(TableTest, ColumnsWithoutValuesAreLeftOutOnATerminalOnly) {
   EXPECT_EQ(table.render({.columns = 80}), "A\n1\n");
 }
 
+TEST(TableTest, ColumnsOfZerosGoFirstFromANarrowTerminal) {
+  Table table(
+      {{.title = "Q"}, {.title = "FAILED", .right = true, .drop = 1}, {.title = "EXPIRED", .right = true, .drop = 2}});
+  table.add({"a", "3", "0"});
+  table.add({"b", "0", "0"});
+  EXPECT_EQ(table.render({.columns = 10}), "Q  FAILED\na       3\nb       0\n");
+}
+
 TEST(TableTest, ColoursDoNotShiftColumns) {
   Table table({{.title = "S"}, {.title = "N"}});
   table.add({Cell("failed", Colour::red), "x"});
