@@ -1,6 +1,8 @@
 """LIST, and the administrative verbs that work through a queue in slices."""
 
 from interop_test import InteropTest, Task, eventually, m, main, shell, typed
+from rota_interop.client import RequestRefused
+from rota_interop.ids import make_id
 
 
 class Lists(InteropTest):
@@ -18,6 +20,37 @@ class Lists(InteropTest):
             self.assertEqual([], client.list(queue="default", states=(m.State.FAILED,)))
             self.assertEqual([ids[7]], [job.id for job in client.list(ending=ids[7].hex[-12:])])
 
+    def test_a_cursor_goes_with_its_filters_and_an_ending_stands_alone(self):
+        with self.client(self.broker()) as client:
+            client.submit([Task(typed("t")) for _ in range(5)])
+            cursor = client.list_page(2, type="t").cursor
+            for filters in (dict(cursor=cursor), dict(cursor=cursor, type="u"), dict(cursor=b"none"), dict(ending="0123456"),
+                            dict(ending="0123456X"), dict(ending="01234567", type="t"), dict(ending="01234567", cursor=cursor),
+                            dict(limit=0), dict(states=(99,))):
+                with self.subTest(filters), self.assertRaises(RequestRefused) as refused:
+                    client.list_page(**filters)
+                self.assertEqual(m.Code.BAD_MESSAGE, refused.exception.code)
+            with self.assertRaises(RequestRefused) as refused:
+                client.list_page(queue="nothing")
+            self.assertEqual(m.Code.NOT_FOUND, refused.exception.code)
+            self.assertEqual((), client.list_page(ending="f" * 32).jobs)
+
+    def test_a_page_in_the_middle_outlives_a_restart_and_new_jobs(self):
+        broker = self.broker()
+        client = self.client(broker)
+        ids = sorted((answer.id for answer in client.submit([Task(typed("t")) for _ in range(6)])), reverse=True)
+        first = client.list_page(3)
+        client.submit([Task(typed("t"))])
+        broker.kill()
+        client = self.client(self.restart(broker))
+        self.assertEqual(ids[3:], [job.id for job in client.list_page(10, first.cursor).jobs])
+
+    def test_since_counts_back_from_now(self):
+        with self.client(self.broker()) as client:
+            old, new = client.submit([Task(typed("t"), id=make_id("default", client.id_time() - 120_000)), Task(typed("t"))])
+            self.assertEqual([new.id], [job.id for job in client.list(since_ms=60_000)])
+            self.assertEqual([new.id, old.id], [job.id for job in client.list(since_ms=3_600_000)])
+
 
 class Bulk(InteropTest):
     def test_purge_forgets_queued_jobs_slice_by_slice(self):
@@ -32,6 +65,22 @@ class Bulk(InteropTest):
                 more = {"through": str(row["through"]), "cursor": row["cursor"]}
             self.assertEqual(30, forgotten)
             self.assertEqual({m.Code.NOT_FOUND}, {job.code for job in client.get(ids)})
+
+    def test_finished_jobs_are_purged_by_state_and_running_ones_never(self):
+        broker = self.broker()
+        client = self.client(broker)
+        good = [answer.id for answer in client.submit([Task(shell("true")) for _ in range(2)])]
+        bad = [answer.id for answer in client.submit([Task(shell("false")) for _ in range(2)])]
+        self.python_worker(broker, commands=True, slots=2)
+        client.wait(good + bad)
+        [running] = client.submit([Task(shell("exec sleep 60"))])
+        eventually(lambda: client.get([running.id])[0].state == m.State.RUNNING, 10, "a job runs")
+        self.assertEqual(2, client.admin("purge", queue="default", state="failed,expired")[0]["forgotten"])
+        self.assertEqual([None, None, m.Code.NOT_FOUND, m.Code.NOT_FOUND], [job.code for job in client.get(good + bad)])
+        self.assertEqual(2, client.admin("purge", queue="default")[0]["forgotten"])
+        self.assertEqual(m.State.RUNNING, client.get([running.id])[0].state)
+        client.cancel([running.id])
+        client.wait([running.id])
 
     def test_retry_of_a_queue_brings_failed_jobs_back(self):
         broker = self.broker()

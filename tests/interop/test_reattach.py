@@ -82,7 +82,8 @@ class AfterAKilledBroker(InteropTest):
     def test_the_python_worker_sends_what_ended_while_the_broker_was_down(self):
         broker = self.broker("--lease", "1s", "--reattach", "10s")
         go_on, started = threading.Event(), threading.Event()
-        worker = self.python_worker(broker, handlers={"t": lambda run: (started.set(), go_on.wait(20), b"late")[2]})
+        runs = []
+        worker = self.python_worker(broker, handlers={"t": lambda run: (runs.append(run), started.set(), go_on.wait(20), b"late")[3]})
         client = self.raw_client(broker)
         job = client.submit_one()
         self.assertTrue(started.wait(10))
@@ -94,6 +95,7 @@ class AfterAKilledBroker(InteropTest):
             [notice] = client.wait([job])
             self.assertEqual((m.State.SUCCEEDED, b"late", 1), (notice.state, notice.report.result, notice.attempts))
         eventually(lambda: worker.unacknowledged == 0, 10, "it was acknowledged")
+        self.assertEqual(1, len(runs))
 
 
 class AfterALostLease(InteropTest):
@@ -164,6 +166,7 @@ class AfterALostLease(InteropTest):
         eventually(lambda: not process_alive(pid), 10, "the first run was stopped")
         self.assertEqual(m.Code.OK, self.complete_in_session(broker, other, token))
         self.assertEqual(0, program.stop())
+        self.assertEqual(1, client.call(m.Admin, "stats").rows[0]["stale"])  # in its HELLO; it sent no completion
 
     def complete_in_session(self, broker, worker, token):
         """The code of a completion, on a new connection if the session has ended by now."""
