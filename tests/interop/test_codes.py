@@ -211,6 +211,8 @@ class Codes(InteropTest):
 
     def test_bad_message_answers_fields_that_break_a_rule(self):
         client = self.raw_client(self.broker())
+        client.connection.send_frames([msgpack.packb([1, 7, {"min": 1, "max": 1, "host": None}])], 5)  # a key is left out, not nil
+        self.assert_code(m.Code.BAD_MESSAGE, client.answer_to(7))
         good = m.Item(0, client.new_id())
         for shared, item in (
                 (typed("a b"), good), (typed(""), good), (typed("t", queue="ü"), good),
