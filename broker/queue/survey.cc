@@ -22,7 +22,8 @@ void Survey::begin(const JobTable& jobs) {
   begun_ = true;
   for (std::uint32_t chunk = 0; chunk < jobs.chunks(); ++chunk) {
     const JobTable::Span& span = jobs.span(chunk);
-    if (span.newest < filter_.since || (!filter_.below.is_nil() && span.oldest > time_of(filter_.below))) continue;
+    if (span.newest < filter_.since || span.newest < time_of(filter_.from)) continue;
+    if (!filter_.below.is_nil() && span.oldest > time_of(filter_.below)) continue;
     chunks_.push_back(chunk);
   }
   std::sort(chunks_.begin(), chunks_.end(),
@@ -58,7 +59,7 @@ void Core::survey(Survey& survey) {
     seen.oldest = std::min(seen.oldest, made);
     seen.newest = std::max(seen.newest, made);
     if ((filter.states & state_bit(entry.state)) == 0 || made < filter.since) return;
-    if (!filter.below.is_nil() && entry.id >= filter.below) return;
+    if (entry.id < filter.from || (!filter.below.is_nil() && entry.id >= filter.below)) return;
     const DispatchClass& in = s.class_of(job);
     if ((queue != kNone && in.queue != queue) || (type != kNone && in.type != type) || s.is_forgotten(job)) return;
     survey.offer(entry.id);

@@ -17,6 +17,7 @@ struct SurveyFilter {
   std::string queue, type;                  // empty: any
   std::uint32_t states = UINT32_MAX;        // as in common/base/job_state.h
   JobId below;                              // ids under this one; nil: from the newest
+  JobId from;                               // this id and above; nil: to the oldest
   Wall since{INT64_MIN};                    // ids made then or later
   std::size_t most = limits::kMaxListJobs;  // how many of them, the newest
 };

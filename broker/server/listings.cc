@@ -81,6 +81,8 @@ void Listings::ask_store(Run& run) {
   auto task = std::make_unique<ReadTask>();
   task->asker = ReadTask::Asker::listings;
   task->list = to_query(run.answer.filter.jobs);
+  if (run.visited > 0) task->list->below = run.page.reached;
+  task->list->most -= run.finished.size();
   run.stage = Stage::reading;
   port_.read(std::move(task));
 }
@@ -89,8 +91,13 @@ void Listings::on_read(std::unique_ptr<ReadTask> task) {
   ROTA_CHECK(!runs_.empty());
   Run& run = runs_.front();
   if (run.stage == Stage::reading) {
-    run.finished = std::move(task->listed);
+    run.finished.insert(run.finished.end(), task->listed.begin(), task->listed.end());
     run.page = task->page;
+    run.visited += std::max<std::size_t>(1, run.page.visited);
+    const bool enough = run.finished.size() >= run.answer.filter.jobs.most || run.visited >= limits::kListRequestVisits;
+    if (run.page.more && !enough) return ask_store(run);
+    // Below what the store told of nothing is told: there is no need to look.
+    if (run.page.more) run.answer.filter.jobs.from = run.page.reached;
     run.stage = Stage::core;
     return;
   }

@@ -59,6 +59,7 @@ class Listings {
     std::uint64_t behind_batch = 0;  // goes on when this batch is on disk
     std::vector<JobId> finished;     // as the store gave them
     store::ListPage page;            // how far it looked
+    std::size_t visited = 0;         // records it looked at
     std::optional<queue::Survey> survey;
   };
 
