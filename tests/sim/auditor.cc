@@ -14,6 +14,7 @@ void Auditor::asked(const Ask& ask) {
   ++totals_.asked;
   Job& job = jobs_[ask.id];
   job.ask = ask;
+  (void)trace_.name_of(ask.id);  // in the same order whether it prints or not
 }
 
 const Ask* Auditor::ask_of(const JobId& id) const {
@@ -58,7 +59,8 @@ void Auditor::sent(server::Side side, server::Route route, const wire::Message& 
         if (Job* job = job_of(id); job != nullptr && job->retries_open > 0) --job->retries_open;
       }
     }
-    questions_.erase(asked);
+    if (asked->second.verb == "resume") --resumes_open_[asked->second.queue];
+    if (asked->second.verb == "purge") --purges_open_[asked->second.queue];
     return;
   }
   if (side == server::Side::client) {
@@ -76,6 +78,13 @@ void Auditor::undelivered(const wire::Message& message) {
   }
 }
 
+// Leases that may have ended by now stay ended, although nobody was told.
+void Auditor::broker_stopped() {
+  for (auto& [id, job] : jobs_) {
+    for (Sent& sent : job.sent) sent.over = sent.over || lease_may_be_over(sent);
+  }
+}
+
 void Auditor::broker_started() {
   ++event_;
   ++life_;
@@ -83,6 +92,8 @@ void Auditor::broker_started() {
   started_ = timeline_.now().steady;
   bound_.clear();
   questions_.clear();
+  resumes_open_.clear();
+  purges_open_.clear();
   for (auto& [id, job] : jobs_) {
     // What was promised to memory is lost with it.
     if (job.ask.options.durability == Durability::memory && job.received_at != 0) {

@@ -40,6 +40,7 @@ class Auditor {
   void sent(server::Side side, server::Route route, const wire::Message& message);
   // The network did not take this frame of the broker.
   void undelivered(const wire::Message& message);
+  void broker_stopped();
   void broker_started();
   // Nothing that the broker decided so far waits to be sent.
   void all_is_sent();
@@ -102,6 +103,7 @@ class Auditor {
     std::set<Token> open;               // dispatched and unfinished
     Steady contact;
     bool gone = false;  // said goodbye, or replaced
+    std::uint64_t gone_at = 0;
   };
   // A request whose answer is to come.
   struct Question {
@@ -130,13 +132,13 @@ class Auditor {
   void judge_accepted(const Question& asked, std::size_t item, Job& job, const wire::ItemResult& result);
   void judge_results(const Question& asked, const wire::Results& answer);
   void judge_notify(const Question* asked, const wire::Notify& answer);
-  void judge_jobs(const wire::Jobs& answer);
+  void judge_jobs(std::uint64_t asked_at, const wire::Jobs& answer);
   void judge_admin(const Question& asked, const wire::AdminReply& answer);
   // auditor_ends.cc
   void told_end(Job& job, JobState state, std::string_view why, const std::optional<std::string>& result);
   void judge_end(const Job& job, JobState state, const std::optional<std::string>& result);
   void told_alive(Job& job, JobState state, std::string_view why);
-  void told_unknown(Job& job, std::string_view why);
+  void told_unknown(const Job& job, std::uint64_t asked_at, std::string_view why);
   // auditor_workers.cc
   void received_from_worker(server::Route route, const wire::Message& message);
   void sent_to_worker(server::Route route, const wire::Message& message);
@@ -171,7 +173,8 @@ class Auditor {
   std::map<server::Route, Uuid> bound_;  // route → session
   std::map<QuestionKey, Question> questions_;
   std::map<std::pair<JobId, Token>, std::uint64_t> completed_first_;
-  std::set<std::string> paused_;  // acknowledged, and no resume received since
+  std::map<std::string, std::uint64_t> resumes_open_, purges_open_;  // received and not answered, by queue
+  std::set<std::string> paused_;                                     // acknowledged, and no resume received since
 };
 
 }  // namespace rota::sim

@@ -31,6 +31,8 @@ void Auditor::received_from_client(server::Route route, const wire::Message& mes
     }
   } else if (const auto* wait = std::get_if<wire::Wait>(&message.body)) {
     question.ids = wait->ids;
+  } else if (const auto* get = std::get_if<wire::Get>(&message.body)) {
+    question.ids = get->ids;
   } else {
     return;
   }
@@ -55,6 +57,7 @@ void Auditor::note_submit(server::Route route, const wire::Message& message, con
       job->received_when = timeline_.now().steady;
       job->received_life = life_;
     }
+    if (purges_open_[job->ask.queue] > 0) job->may_be_forgotten = true;
     // Forgotten at once, or soon: its id is new again.
     if (job->may_be_forgotten) job->told.reset();
   }
@@ -69,8 +72,12 @@ void Auditor::note_admin(server::Route route, const wire::Message& message, cons
   for (const wire::Pair& pair : admin.arguments) {
     if (pair.first == "queue") question.queue = pair.second;
   }
-  if (admin.verb == "resume") paused_.erase(question.queue);
+  if (admin.verb == "resume") {
+    paused_.erase(question.queue);
+    ++resumes_open_[question.queue];
+  }
   if (admin.verb == "purge") {
+    ++purges_open_[question.queue];
     for (auto& [id, job] : jobs_) {
       if (job.ask.queue == question.queue && job.received_at != 0) job.may_be_forgotten = true;
     }
@@ -82,7 +89,7 @@ void Auditor::sent_to_client(server::Route route, const wire::Message& message) 
   const auto at = questions_.find({route, message.request});
   const Question* asked = at == questions_.end() ? nullptr : &at->second;
   if (const auto* notify = std::get_if<wire::Notify>(&message.body)) return judge_notify(asked, *notify);
-  if (const auto* jobs = std::get_if<wire::Jobs>(&message.body)) return judge_jobs(*jobs);
+  if (const auto* jobs = std::get_if<wire::Jobs>(&message.body)) return judge_jobs(asked == nullptr ? 0 : asked->at, *jobs);
   if (asked == nullptr) return;
   if (const auto* submitted = std::get_if<wire::Submitted>(&message.body)) {
     judge_submitted(*asked, *submitted);
@@ -149,14 +156,14 @@ void Auditor::judge_results(const Question& asked, const wire::Results& answer) 
     }
     if (asked.type == wire::MessageType::retry) {
       if (result.code != Code::ok && job->retries_open > 0) --job->retries_open;
-      if (result.code == Code::not_found) told_unknown(*job, "RETRY");
+      if (result.code == Code::not_found) told_unknown(*job, asked.at, "RETRY");
       continue;
     }
     if (result.code == Code::ok) job->cancel_acked = true;
     if (result.code == Code::ok && !result.plain && result.state == JobState::cancelled) {
       told_end(*job, JobState::cancelled, "CANCEL", std::nullopt);
     }
-    if (result.code == Code::not_found) told_unknown(*job, "CANCEL");
+    if (result.code == Code::not_found) told_unknown(*job, asked.at, "CANCEL");
   }
 }
 
@@ -169,7 +176,7 @@ void Auditor::judge_notify(const Question* asked, const wire::Notify& answer) {
         asked != nullptr && (among(asked->ids, item.id) || (!job->ask.key.empty() && among(asked->keys, job->ask.key)));
     if (!awaited) return fail("a NOTIFY of " + name(item.id) + " that nobody waits for");
     if (item.code != Code::ok) {
-      told_unknown(*job, "NOTIFY");
+      told_unknown(*job, asked->at, "NOTIFY");
       continue;
     }
     std::optional<std::string> result;
@@ -179,12 +186,12 @@ void Auditor::judge_notify(const Question* asked, const wire::Notify& answer) {
   }
 }
 
-void Auditor::judge_jobs(const wire::Jobs& answer) {
+void Auditor::judge_jobs(std::uint64_t asked_at, const wire::Jobs& answer) {
   for (const wire::JobInfo& info : answer.jobs) {
     Job* job = job_of(info.id);
     if (job == nullptr) continue;
     if (info.code != Code::ok) {
-      told_unknown(*job, "GET");
+      told_unknown(*job, asked_at, "GET");
       continue;
     }
     if (job->received_at == 0) return fail(name(info.id) + " is known, but nobody submitted it");
@@ -202,11 +209,11 @@ void Auditor::judge_jobs(const wire::Jobs& answer) {
 }
 
 void Auditor::judge_admin(const Question& asked, const wire::AdminReply& answer) {
+  if (asked.verb == "resume" && resumes_open_[asked.queue] > 0) --resumes_open_[asked.queue];
+  if (asked.verb == "purge" && purges_open_[asked.queue] > 0) --purges_open_[asked.queue];
   if (asked.verb != "pause" || answer.code != Code::ok) return;
-  // Unless it was resumed since by somebody else.
-  for (const auto& [key, other] : questions_) {
-    if (other.verb == "resume" && other.queue == asked.queue && other.at > asked.at) return;
-  }
+  // A resume that came before may be carried out after it.
+  if (resumes_open_[asked.queue] > 0) return;
   paused_.insert(asked.queue);
 }
 

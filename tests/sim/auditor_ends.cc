@@ -79,8 +79,9 @@ void Auditor::told_alive(Job& job, JobState state, std::string_view why) {
        "), but was told to have ended " + std::string(job_state_name(*job.told)));
 }
 
-void Auditor::told_unknown(Job& job, std::string_view why) {
-  if (job.acked_at == 0 || job.may_be_forgotten) return;
+void Auditor::told_unknown(const Job& job, std::uint64_t asked_at, std::string_view why) {
+  // Asked before the acknowledgement left, it may have been answered before the job was there.
+  if (job.acked_at == 0 || asked_at < job.acked_at || job.may_be_forgotten) return;
   fail(name(job.ask.id) + " was acknowledged and is not known any more (" + std::string(why) + ")");
 }
 

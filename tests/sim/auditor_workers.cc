@@ -21,6 +21,7 @@ void Auditor::received_from_worker(server::Route route, const wire::Message& mes
     const auto bound = bound_.find(route);
     if (bound == bound_.end()) return;
     sessions_.at(bound->second).gone = true;
+    sessions_.at(bound->second).gone_at = event_;
     end_dispatches_of(bound->second);
   }
 }
@@ -46,6 +47,7 @@ void Auditor::note_hello(server::Route route, const wire::Message& message, cons
     if (other.boot == hello.boot_id && (other.pid != hello.pid || other.start == hello.start_time)) continue;
     // The new process proves the old one dead.
     other.gone = true;
+    other.gone_at = event_;
     end_dispatches_of(uuid);
   }
   Session& session = sessions_[hello.session];
@@ -125,7 +127,13 @@ void Auditor::judge_welcome(server::Route route, const Question& asked, const wi
   Session& session = sessions_.at(asked.session);
   session.contact = asked.when;
   session.life = life_;
-  session.gone = false;
+  if (asked.at > session.gone_at) session.gone = false;
+  // What left for an older connection after the HELLO is not listed in it either.
+  for (auto& [id, job] : jobs_) {
+    for (Sent& sent : job.sent) {
+      if (sent.session == asked.session && sent.at > asked.at) sent.over = true;
+    }
+  }
   session.open.clear();
   const auto keep = [&](const std::vector<Token>& tokens, const std::vector<Code>& codes) {
     if (tokens.size() != codes.size()) return fail("a WELCOME answers another number of tokens than its HELLO listed");
@@ -165,7 +173,9 @@ void Auditor::judge_dispatch(server::Route route, const wire::Dispatch& dispatch
     }
     if (dispatch_of(item.id, token) != nullptr) return fail(text + " is dispatched twice under one token");
     told_alive(*job, JobState::running, "DISPATCH");
-    if (job->cancel_acked && !job->retried && !job->may_be_forgotten) {
+    // Of a memory job the answer may leave before a dispatch that was decided earlier.
+    const bool in_order = job->ask.options.durability == Durability::fsync && !job->may_be_forgotten;
+    if (job->cancel_acked && !job->retried && in_order) {
       return fail(text + " is dispatched although its cancellation was acknowledged");
     }
     judge_key(*job, text);
@@ -234,7 +244,7 @@ void Auditor::judge_completed(const Question& asked, const wire::Completed& comp
     const Code code = completed.codes[i];
     if (code == Code::ok) judge_counted(*job, asked.tokens[i], asked.ends[i], asked.first_seen[i]);
     if (code == Code::stale) ++totals_.stale;
-    if (code == Code::gone) told_unknown(*job, "COMPLETED GONE");
+    if (code == Code::gone) told_unknown(*job, asked.at, "COMPLETED GONE");
     if (failed()) return;
   }
 }
@@ -253,7 +263,10 @@ void Auditor::judge_counted(Job& job, Token token, AttemptEnd end, std::uint64_t
   mine->counted = true;
   if (end != AttemptEnd::succeeded || job.retried_at > first_seen) return;
   for (const Sent& other : job.sent) {
-    if (&other != mine && other.counted && other.end == AttemptEnd::succeeded && !job.retried && job.accepted_times <= 1) {
+    const bool before = &other != mine && other.counted && other.end == AttemptEnd::succeeded;
+    // What was kept in memory was forgotten, and with it that it had run.
+    const bool remembered = job.ask.options.durability == Durability::fsync || other.life == life_;
+    if (before && remembered && !job.retried && job.accepted_times <= 1) {
       return fail(text + " succeeded, but " + text_of(other.token) + " had succeeded before");
     }
   }

@@ -83,6 +83,7 @@ void BrokerHost::start() {
 }
 
 void BrokerHost::die(Network::Death death, Millis down_for) {
+  parts_.auditor.broker_stopped();
   parts_.network.broker_died(death);
   life_.reset();
   stalled_until_ = parts_.timeline.now().steady;
@@ -107,7 +108,7 @@ void BrokerHost::stop(Millis down_for) {
 void BrokerHost::stall(Millis how_long) {
   if (!life_) return;
   parts_.trace.note("* the broker stalls for " + std::to_string(how_long.count()) + " ms");
-  stalled_until_ = parts_.timeline.now().steady + how_long;
+  stalled_until_ = std::max(stalled_until_, parts_.timeline.now().steady + how_long);
 }
 
 void BrokerHost::fill_disk(Millis how_long) {

@@ -44,7 +44,10 @@ class Describer {
   }
   void operator()(const wire::Submit& submit) {
     if (submit.notify) add("notify");
-    for (const wire::SubmitItem& item : submit.items) add(trace_.name_of(item.id));
+    for (const wire::SubmitItem& item : submit.items) {
+      add(trace_.name_of(item.id) + (item.key.empty() ? "" : " key " + std::string(item.key)));
+    }
+    for (const wire::SubmitShared& shared : submit.shared) options(shared);
   }
   void operator()(const wire::Submitted& submitted) { results(submitted.items); }
   void operator()(const wire::Results& answer) { results(answer.items); }
@@ -93,6 +96,18 @@ class Describer {
     out_ += first_ ? " " : ", ";
     out_ += text;
     first_ = false;
+  }
+  void options(const wire::SubmitShared& shared) {
+    const wire::JobOptions& options = shared.options;
+    add(std::string("on ").append(shared.queue));
+    if (options.durability == Durability::memory) add("in memory");
+    if (options.priority != 0) add("priority " + std::to_string(options.priority));
+    if (options.retries > 0) add("retries " + std::to_string(options.retries));
+    if (options.delay.count() > 0) add("delay " + std::to_string(options.delay.count()));
+    if (options.run_at.ms > 0) add("at " + std::to_string(options.run_at.ms));
+    if (options.expires.count() > 0) add("expires " + std::to_string(options.expires.count()));
+    if (options.keep.count() >= 0) add("keep " + std::to_string(options.keep.count()));
+    if (options.time_limit.count() > 0) add("limit " + std::to_string(options.time_limit.count()));
   }
   void tokens(std::string_view what, const std::vector<wire::TokenOf>& tokens) {
     if (tokens.empty()) return;

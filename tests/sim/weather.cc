@@ -40,6 +40,8 @@ Weather draw_weather(Dice& dice) {
   weather.conflicts = dice.chance(0.3) ? 0.04 : 0;
   weather.pauses = dice.chance(0.4) ? 0.05 : 0;
   weather.purges = dice.chance(0.15) ? 0.03 : 0;
+  // Another content under a purged id would be a new job.
+  if (weather.purges > 0) weather.conflicts = 0;
   weather.keys = dice.chance(0.4) ? 0.15 : 0;
   weather.delays = dice.chance(0.5) ? 0.15 : 0;
   weather.expiries = dice.chance(0.4) ? 0.1 : 0;
