@@ -37,8 +37,10 @@ struct BulkVerb {
   std::function<Result<client::BulkProgress>(const client::Client::BulkSink&)> run;
 };
 
-// Jobs of the queue in these states as the broker counts them, for the length of a bar; 0: unknown.
+// Jobs of the queue in these states, for the length of a bar; 0: unknown. Final ones are counted by the broker as they end,
+// not as they are forgotten.
 std::uint64_t jobs_in(client::Client& client, const std::string& queue, std::uint32_t states) {
+  if ((states & kFinalStates) != 0) return 0;
   const Result<std::vector<client::AdminRow>> rows = client.admin("queues");
   if (!rows) return 0;
   double count = 0;
