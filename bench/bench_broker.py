@@ -20,13 +20,13 @@ class Bench:
         self.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def start(self):
+    def start(self, *options):
         """A fresh broker on an empty directory."""
         self.stop()
         data = self.directory / "data"
         shutil.rmtree(data, ignore_errors=True)
         self.broker = subprocess.Popen([self.programs / "rota-broker", "--data", data, "--clients", "tcp://127.0.0.1:*",
-                                        "--workers", "tcp://127.0.0.1:*", "--http", "off", "--log-level", "warn"],
+                                        "--workers", "tcp://127.0.0.1:*", "--http", "off", "--log-level", "warn", *options],
                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=self.environment)
         line = self.broker.stdout.readline().decode()
         if " ready " not in line:
