@@ -77,8 +77,10 @@ void ListCommand::take(Session& session, std::vector<client::Job>&& jobs) {
 
 void ListCommand::print_rows() {
   if (rows_.empty()) return;
-  const std::string table = job_table(rows_, text_style(STDOUT_FILENO));
-  const std::size_t skipped = has_header_ ? table.find('\n') + 1 : 0;
+  const TextStyle style = text_style(STDOUT_FILENO);
+  const std::string table = job_table(rows_, style);
+  // On a terminal each part has the columns for which it has room and values, so each says which they are.
+  const std::size_t skipped = has_header_ && style.columns == 0 ? table.find('\n') + 1 : 0;
   std::fputs(table.c_str() + skipped, stdout);
   has_header_ = true;
   rows_.clear();
