@@ -215,7 +215,7 @@ std::string row_table(const std::vector<client::AdminRow>& rows, bool as_table, 
     columns.push_back({.title = title_of(name),
                        .right = !is_text,
                        .least = is_text ? name.size() : 0,
-                       .keep_end = false,
+                       .keep_end = columns.empty(),  // the name of the queue or worker is cut last
                        .drop = drop_rank(name)});
   }
   Table table(std::move(columns));
