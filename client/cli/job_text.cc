@@ -53,9 +53,10 @@ Colour value_colour(std::string_view name, const client::AdminValue& value) {
 
 // Which columns of the tables of queues and workers go first from a narrow terminal.
 unsigned drop_rank(std::string_view name) {
-  constexpr std::array<std::string_view, 13> kOrder{
-      "credit",         "held",           "lease_left_ms", "pid",       "version", "expired",  "cancelled",
-      "oldest_ready_s", "finishes_per_s", "submits_per_s", "connected", "host",    "scheduled"};
+  constexpr std::array<std::string_view, 17> kOrder{
+      "credit",         "held",          "lease_left_ms", "pid",       "version",   "oldest_ready_s",
+      "finishes_per_s", "submits_per_s", "expired",       "cancelled", "connected", "host",
+      "scheduled",      "succeeded",     "running",       "failed",    "ready"};
   const auto* const found = std::find(kOrder.begin(), kOrder.end(), name);
   return found == kOrder.end() ? 0U : static_cast<unsigned>(found - kOrder.begin()) + 1;
 }

@@ -16,7 +16,7 @@ CONTRACT = {
     "--http": ["Endpoints.test_http_can_be_off_or_elsewhere"],
     "--store": ["Limits.test_memory_store_keeps_nothing"],
     "--memory-limit": ["Limits.test_memory_jobs_beyond_the_limit_are_refused_for_now"],
-    "--store-limit": ["Limits.test_full_store_refuses_submits_for_now"],
+    "--store-limit": ["test_store_full.FullStore.test_store_limit"],
     "--finished-limit": ["Limits.test_results_beyond_the_limit_go_first_and_keep_ends"],
     "--max-payload": ["Limits.test_largest_payload"],
     "--lease": ["Leases.test_worker_silent_beyond_its_lease_loses_its_jobs"],
@@ -139,21 +139,6 @@ class Limits(RotaTest):
         self.assert_sentence(codes[-1])
         self.rota(broker, "purge", "--queue", "default", "--yes")
         eventually(lambda: self.rota(broker, *submit, code=None).code == 0, 10, "there is room again")
-
-    def test_full_store_refuses_submits_for_now(self):
-        broker = self.broker("--store-limit", "256MiB", "--max-payload", "16MiB")
-        payload = self.directory / "payload"
-        payload.write_bytes(b"x" * 15_000_000)
-        submit = ["--timeout", "2s", "--output", "json", "submit", "--type", "t", "--payload-file", payload]
-        for _ in range(20):
-            outcome = self.rota(broker, *submit, code=None)
-            if outcome.code != 0:
-                break
-        self.assertEqual(75, outcome.code, outcome)
-        error = json.loads(outcome.err)["error"]
-        self.assertEqual(("STORE_FULL", True), (error["code"], error["retryable"]))
-        self.worker(broker, "--command", "t=true", exec=False)  # what is there is served all the same
-        eventually(lambda: self.queue(broker)["ready"] == 0, 30, "the queue drains")
 
     def test_results_beyond_the_limit_go_first_and_keep_ends(self):
         broker = self.broker("--finished-limit", "1MiB", "--dedup-window", "10s")

@@ -98,7 +98,7 @@ EXITS = {
     64: ["test_bad_input.Usage"],
     69: ["test_bad_input.Unreachable.test_broker_that_is_not_there_is_named_within_the_timeout"],
     70: [SUBMIT + "test_output_that_cannot_be_written_is_an_error"],
-    75: ["test_contract_broker.Limits.test_full_store_refuses_submits_for_now"],
+    75: ["test_store_full.FullStore.test_store_limit"],
     77: ["test_bad_input.Directory.test_read_only_directory_is_refused"],
     124: [SUBMIT + "test_wait_says_why_nothing_runs_and_gives_up_at_its_timeout"],
     130: ["Submit.test_interrupt_cancels_the_jobs"],
@@ -165,7 +165,7 @@ class Submit(RotaTest):
 
     def test_backoff_grows_to_its_limit(self):
         self.worker(self.b)
-        job = self.submit(self.b, "--retries", "4", "--backoff", "100ms,10,200ms", "--", "sh", "-c", "date +%s%N >> at; false")
+        job = self.submit(self.b, "--retries", "4", "--backoff", "100ms,100,200ms", "--", "sh", "-c", "date +%s%N >> at; false")
         self.rota(self.b, "wait", job, code=1)
         times = [int(line) / 1e9 for line in (self.directory / "at").read_text().split()]
         waits = [after - before for before, after in zip(times, times[1:])]
@@ -173,7 +173,7 @@ class Submit(RotaTest):
         self.assertGreaterEqual(waits[0], 0.08)
         for wait in waits[1:]:
             self.assertGreaterEqual(wait, 0.16)  # 200 ms less 20 %
-            self.assertLess(wait, 0.9)           # not 1 s
+            self.assertLess(wait, 5)             # not 10 s
 
     def test_interrupt_cancels_the_jobs(self):
         self.worker(self.b, slots=1)
