@@ -80,7 +80,9 @@ Result<DirectoryLock> DirectoryLock::lock(int fd, const std::string& directory) 
   DirectoryLock lock(fd);
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     const int why = errno;
-    if (why != EWOULDBLOCK) return Error{Code::forbidden, "cannot lock " + directory + ": " + std::strerror(why)};
+    if (why != EWOULDBLOCK)
+      return Error{Code::forbidden, "cannot lock " + directory + ": " + std::strerror(why) +
+                                        "; name a directory on a local disk with --data"};
     return Error{Code::retry_later, directory + " is in use by the broker with pid " + read_pid(fd) +
                                         "; stop it, or name another directory with --data"};
   }

@@ -361,6 +361,7 @@ class LmdbStore::Sweeper {
       ++visited;
       const ForgetKey key = forget_key(entry.forget_at, entry.id);
       last.assign(key.data(), key.size());
+      if (entry.forget_at <= now_ + limits::kDropGrace) return true;  // goes by itself as soon
       // An id remembers when it was made: most records within the window need not be read.
       if (now_ < time_of(entry.id) + store_.options_.dedup_window || store_.doomed_.contains(entry.id)) return true;
       ++read;

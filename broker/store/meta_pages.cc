@@ -42,7 +42,7 @@ Status check_meta_pages(const std::string& directory) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) {
     if (errno == ENOENT) return {};
-    return Error{Code::forbidden, path + " cannot be read: " + std::strerror(errno)};
+    return Error{Code::forbidden, path + " cannot be read: " + std::strerror(errno) + "; run this as the broker's user"};
   }
   const off_t size = ::lseek(fd, 0, SEEK_END);
   const bool good = size == 0 || are_good(fd);

@@ -14,7 +14,8 @@ Status must_hold_store(const std::string& directory) {
   if (::stat(data_file(directory).c_str(), &file) == 0) {
     if (S_ISREG(file.st_mode) && file.st_size > 0) return {};
   } else if (errno != ENOENT && errno != ENOTDIR) {
-    return Error{Code::forbidden, data_file(directory) + " cannot be read: " + std::strerror(errno)};
+    return Error{Code::forbidden,
+                 data_file(directory) + " cannot be read: " + std::strerror(errno) + "; run this as the broker's user"};
   }
   return Error{Code::not_found, directory + " holds no store (it has no data.mdb); name a broker's directory with --data"};
 }

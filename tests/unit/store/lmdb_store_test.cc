@@ -323,6 +323,32 @@ TEST(LmdbStore, DamagedOutcomeIsNamed) {
   EXPECT_THAT(read.error().message, testing::HasSubstr("finished record " + to_string(id) + " is damaged"));
 }
 
+TEST(LmdbStore, DamagedRecordIsNeverListedButHoldsUpNoListThatPassesIt) {
+  const TempDir directory;
+  {
+    auto first = reopen(directory.path());
+    must_commit(*first.store, Changes()
+                                  .accept(Job{.number = 1, .queue = "other"})
+                                  .accept(Job{.number = 2})
+                                  .finish(1, 0, "sound")
+                                  .finish(2, 0, "find-this-report"));
+    maintain_all(*first.store, kStart);
+  }
+  ASSERT_GT(damage(data_file(directory), "find-this-report", 3), 0);
+  const auto again = reopen(directory.path());
+  std::vector<JobId> given;
+  const auto sink = [&](const queue::FinishedJob& job) { given.push_back(job.job.id); };
+  const auto all = again.store->list({}, sink);
+  ASSERT_FALSE(all.ok());
+  EXPECT_EQ(all.error().code, Code::internal);
+  EXPECT_THAT(all.error().message, testing::HasSubstr("finished record " + to_string(job_id(2)) + " is damaged"));
+  EXPECT_TRUE(given.empty());
+  ListQuery query;
+  query.queue = "other";
+  ASSERT_TRUE(again.store->list(query, sink).ok());
+  EXPECT_EQ(given, (std::vector<JobId>{job_id(1)}));
+}
+
 // 0: refused with an error; 3: everything is there and right; anything else is silent damage. Runs in a child: LMDB may
 // crash on a damaged tree, which is loud enough.
 int open_damaged(const std::string& directory) {
