@@ -1,11 +1,14 @@
 """Jobs by the list: list, shortened ids, retry and purge of whole queues."""
 
 import json
+import os
+import pty
 import signal
+import subprocess
 import time
 
 import rota_harness
-from rota_harness import RotaTest, eventually
+from rota_harness import BIN, RotaTest, eventually
 
 
 def more(outcome):
@@ -305,6 +308,26 @@ class Bulk(RotaTest):
             self.assertIn("interrupted", purge.log_text())
         self.assertEqual(f"{count - done}\n",
                          self.rota(self.b, "--output", "quiet", "purge", "--queue", "default", "--yes").out)
+
+
+    def test_bulk_work_shows_its_progress_on_a_terminal_only(self):
+        count = rota_harness.scale(50_000, 20_000)
+        self.rota(self.b, "--output", "quiet", "submit", "--array", f"1-{count}", "--delay", "1h", "--", "true")
+        command = [str(BIN / "rota"), "--broker", self.b.clients, "purge", "--queue", "default", "--state", "scheduled", "--yes"]
+        terminal, theirs = pty.openpty()
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, env={**self.environment, "TERM": "xterm"})
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                shown += os.read(terminal, 4096)  # EIO: the other side is closed
+            except OSError:
+                break
+        os.close(terminal)
+        out = process.communicate(timeout=60)[0]
+        self.assertEqual((0, f"{count} jobs forgotten\n".encode()), (process.returncode, out), shown)
+        self.assertRegex(shown, rf"\d+/{count}, \d+/s".encode())
+        self.assertTrue(shown.endswith(b"\r\x1b[K"), "the bar is gone when the count is printed")
 
 
 class Speed(RotaTest):
