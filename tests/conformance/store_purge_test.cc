@@ -47,7 +47,9 @@ TEST_P(StorePurge, JobsNamedFromTheNewestDownAreGone) {
 TEST_P(StorePurge, OneThatWentOnSinceIsLeftAlone) {
   must_commit(*store_, Changes().revive(3, 3, kJobs + 1).revive(900, 900, kJobs + 2).revive(4, 4, kJobs + 3));
   must_commit(*store_, Changes().finish(3, 0, "again", kStart + limits::kDefaultKeep, kJobs + 1));
-  must_commit(*store_, Changes().forget(3).forget(4).forget(5).forget(900));
+  maintain_all(*store_, kStart + Millis{2000});
+  must_commit(*store_, Changes().revive(6, 6, kJobs + 4).finish(6, 0, "again", kStart + limits::kDefaultKeep, kJobs + 4));
+  must_commit(*store_, Changes().forget(6).forget(3).forget(4).forget(5).forget(900));
   const auto again = finished(*store_, 3);
   ASSERT_TRUE(again);
   EXPECT_EQ(again->report, "again");
@@ -56,6 +58,7 @@ TEST_P(StorePurge, OneThatWentOnSinceIsLeftAlone) {
   EXPECT_FALSE(finished(*store_, 5));
   maintain_all(*store_, kStart + Millis{5000});
   EXPECT_TRUE(finished(*store_, 3));
+  EXPECT_TRUE(finished(*store_, 6));
   EXPECT_TRUE(body_of(*store_, kJobs + 2));
   EXPECT_TRUE(body_of(*store_, kJobs + 3));
 }
