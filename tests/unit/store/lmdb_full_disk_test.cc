@@ -88,6 +88,25 @@ TEST(LmdbStore, StoreLimitRefusesSubmitsWhileTheRestGoesOnAndReturns) {
   EXPECT_LE(std::filesystem::file_size(directory.path() + "/data.mdb"), options.store_limit);
 }
 
+TEST(LmdbStore, RoomForNewJobsShrinksToNothingAndComesBack) {
+  const TempDir directory;
+  StoreOptions options;
+  options.store_limit = 24 * limits::MiB;
+  const auto store = open_loaded(directory.path(), options);
+  const Usage empty = store->usage();
+  EXPECT_EQ(empty.limit_bytes, options.store_limit);
+  EXPECT_GT(empty.disk_free_bytes, 0U);
+  EXPECT_GT(empty.reserve_bytes, 0U);
+  EXPECT_GT(empty.free_bytes, options.store_limit / 2);
+  EXPECT_LE(empty.free_bytes + empty.reserve_bytes, options.store_limit);
+  const std::uint64_t jobs = fill(*store, 1);
+  EXPECT_EQ(store->usage().free_bytes, 0U);
+  drain(*store, 1, jobs);
+  maintain_all(*store, kStart + Millis{100'000});
+  ASSERT_TRUE(store->maintain(kStart + Millis{101'000}).ok());
+  EXPECT_GT(store->usage().free_bytes, limits::MiB);
+}
+
 TEST(LmdbStore, BytesOnTheirWayCountAgainstTheFreeSpace) {
   const TempDir directory;
   StoreOptions options;
