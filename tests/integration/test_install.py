@@ -34,6 +34,7 @@ class Installed(RotaTest):
             expected |= {f"share/man/man1/{program}.1", f"share/bash-completion/completions/{program}",
                          f"share/fish/vendor_completions.d/{program}.fish"}
         expected.add("share/zsh/site-functions/_rota")
+        expected |= {"share/rota/rota-alerts.yml", "share/rota/rota.json"}
         expected |= {f"share/doc/rota/config/{name}.toml" for name in ("broker", "worker", "rota")}
         self.assertEqual(expected, found)
         for program in PROGRAMS:
