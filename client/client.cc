@@ -40,7 +40,8 @@ Result<Client> Client::connect(ClientOptions options) {
   if (!connected) return connected.error();
   if (!*connected && !state->connection.unreadable().empty()) {
     return Error{Code::bad_message, "what answers at " + state->options.endpoint +
-                                        " is no broker that this client understands: " + state->connection.unreadable()};
+                                        " is no broker that this client understands: " + state->connection.unreadable() +
+                                        "; is it the endpoint that --clients of the broker binds?"};
   }
   if (!*connected) {
     return Error{Code::timed_out, "broker not reachable at " + state->options.endpoint + " within " +

@@ -36,7 +36,8 @@ Status prepare_command(const CommandType& type, const Assignment& job, const Com
   const bool own_command = type.argv.empty();
   spawner::Run& run = into.run;
   if (own_command) {
-    if (!spec.command || spec.command->argv.empty()) return Error{Code::bad_message, "the job has no command"};
+    if (!spec.command || spec.command->argv.empty())
+      return Error{Code::bad_message, "the job has no command; submit one of type exec with a command, or another type"};
     into.arguments.assign(spec.command->argv.begin(), spec.command->argv.end());
     for (const auto& [name, value] : spec.command->env) run.env.push_back(std::string{name} + '=' + std::string{value});
     run.cwd = spec.command->cwd;

@@ -35,8 +35,8 @@ Result<std::string> CommandRunner::find_spawner() {
   const char* const named = std::getenv("ROTA_SPAWNER");
   if (named != nullptr && *named != '\0') {
     if (access(named, X_OK) == 0) return std::string{named};
-    return Error{Code::not_found,
-                 "ROTA_SPAWNER names '" + std::string{named} + "', which cannot be run: " + std::strerror(errno)};
+    return Error{Code::not_found, "ROTA_SPAWNER names '" + std::string{named} +
+                                      "', which cannot be run: " + std::strerror(errno) + "; correct it or unset it"};
   }
   const std::string folder = folder_of_self();
   for (const std::string& path : {folder + "/rota-spawner", folder + "/../libexec/rota/rota-spawner"}) {

@@ -94,8 +94,8 @@ void Core::apply(const Retry& command, Now now, Effects& out) {
 }
 
 ItemReply Core::State::retry_one(const RetryItem& item, const FoundJobs& found, Now now, Effects& out) {
-  static constexpr std::string_view kWentOn = "the job went on since: look at its state again";
-  static constexpr std::string_view kHeld = "another job holds its key: wait for that one, or cancel it";
+  static constexpr std::string_view kWentOn = "the job went on since; look at its state again";
+  static constexpr std::string_view kHeld = "another job holds its key; wait for that one, or cancel it";
   const JobIndex job = jobs.find(item.id);
   if (job == kNone) {
     const FinishedJob* finished = found.find(item.id);
@@ -116,7 +116,7 @@ ItemReply Core::State::retry_one(const RetryItem& item, const FoundJobs& found, 
   if (!is_final(jobs[job].state)) {
     // The same retry sent again because its answer was lost: attempts count on from what it saw, and none has ended since.
     if (item.attempt_seen && *item.attempt_seen == jobs[job].attempts) return reply_of(job, Code::duplicate, {}, now);
-    return reply_of(job, Code::conflict, "the job has not finished: only finished jobs can be retried", now);
+    return reply_of(job, Code::conflict, "the job has not finished; only finished jobs can be retried", now);
   }
   if (item.attempt_seen && *item.attempt_seen != jobs[job].attempts) return reply_of(job, Code::conflict, kWentOn, now);
   if (const JobDetail& detail = *jobs.detail(job); detail.key != kNone && !keys[detail.key].held) {
@@ -150,7 +150,7 @@ ItemReply Core::State::revive_recent(JobIndex job, Now now, Effects& out) {
 ItemReply Core::State::revive_found(const FinishedJob& found, Now now, Effects& out) {
   const std::uint32_t shape = intern_shape(*found.job.shared);
   if (shape == kNone) {
-    return reply_of_found(found, Code::too_large, "this broker holds as many queues as it can");
+    return reply_of_found(found, Code::too_large, "this broker holds as many queues as it can; use an existing queue");
   }
   const Sequence old = found.job.sequence;
   JobRecord job = found.job;
@@ -203,8 +203,8 @@ void Core::apply(const Pause& command, Now now, Effects& out) {
   s.start_clock(now);
   const std::uint32_t index = s.shapes.intern_queue(command.queue);
   if (index == kNone) {
-    out.messages.push_back(Message{
-        true, SimpleReply{command.client, command.request, Code::too_large, "this broker holds as many queues as it can"}});
+    out.messages.push_back(Message{true, SimpleReply{command.client, command.request, Code::too_large,
+                                                     "this broker holds as many queues as it can; use an existing queue"}});
     return;
   }
   QueueState& queue = s.shapes.queue(index);
@@ -228,7 +228,7 @@ void Core::apply(const DrainWorker& command, Now now, Effects& out) {
   Session* session = s.sessions.find_name(command.name);
   if (session == nullptr) {
     reply.code = Code::not_found;
-    reply.reason = "no worker of this name is connected";
+    reply.reason = "no worker of this name is connected; 'rota workers' shows those that are";
   } else {
     session->draining = true;
     session->drain_asked = true;

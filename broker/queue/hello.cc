@@ -19,7 +19,7 @@ std::optional<std::string_view> Core::State::name_conflict(const WorkerHello& he
     return std::nullopt;
   }
   text = "the name " + old->name + " is held by a live worker on host " + old->host + " (pid " + std::to_string(old->pid) +
-         "): choose another name, or wait until its lease ends";
+         "); choose another name, or wait until its lease ends";
   return text;
 }
 
@@ -41,7 +41,7 @@ void Core::apply(const WorkerHello& command, Now now, Effects& out) {
     if (s.sessions.size() < limits::kMaxWorkers) session = s.sessions.add(command.session);
     if (session == nullptr) {
       welcome.code = Code::retry_later;
-      welcome.reason = "this broker serves as many workers as it can";
+      welcome.reason = "this broker serves as many workers as it can; try again later";
       out.messages.push_back(Message{true, welcome});
       return;
     }

@@ -55,7 +55,7 @@ void Core::apply(const Submit& command, Now now, Effects& out) {
 ItemReply Core::State::submit_one(const Submit& command, const SubmitItem& item, const FoundJobs& found, Now now,
                                   Effects& out) {
   static constexpr std::string_view kOtherContent =
-      "this id was accepted before with other content: use a new id for a new job";
+      "this id was accepted before with other content; use a new id for a new job";
   if (const JobIndex known = jobs.find(item.id); known != kNone) {
     if (jobs[known].content_hash != item.content_hash) return reply_of(known, Code::conflict, kOtherContent, now);
     ++counters.duplicates;
@@ -86,28 +86,28 @@ ItemReply Core::State::submit_one(const Submit& command, const SubmitItem& item,
 
 std::optional<ItemReply> Core::State::refuse_new(const SubmitShared& shared, const SubmitItem& item, Now now) const {
   if (!is_job_id(item.id)) {
-    return refusal(Code::bad_message, item.id, "the id is not a UUIDv7: make ids with the client library or `rota id`");
+    return refusal(Code::bad_message, item.id, "the id is not a UUIDv7; make ids with the client library or 'rota id'");
   }
   const Slot slot = slot_of(item.id);
   const std::uint32_t queue = shapes.find_queue(shared.record.queue);
   const Slot wanted = queue == kNone ? slot_of_queue(shared.record.queue) : shapes.queue(queue).slot;
   if (slot != wanted) {
     return refusal(Code::bad_message, item.id,
-                   "the id was made for another queue: make ids for this one with the client library or `rota id --queue`");
+                   "the id was made for another queue; make ids for this one with the client library or 'rota id --queue'");
   }
   if (slot < options.first_slot || slot > options.last_slot) {
-    return refusal(Code::moved, item.id, "another broker owns this queue");
+    return refusal(Code::moved, item.id, "another broker owns this queue; submit it there");
   }
   const Wall clock = id_clock(now);
   const Wall made = time_of(item.id);
   if (made < clock - options.dedup_window) {
     return refusal(
         Code::gone, item.id,
-        "this id is older than the dedup window, so whether its job ran before is not known any more: use a new id");
+        "this id is older than the dedup window, so whether its job ran before is not known any more; use a new id");
   }
   if (made > clock + limits::kMaxIdAhead) {
     return refusal(Code::bad_message, item.id,
-                   "this id's time is over a minute ahead of the broker's clock: correct the clock that made it");
+                   "this id's time is over a minute ahead of the broker's clock; correct the clock that made it");
   }
   return std::nullopt;
 }
@@ -129,7 +129,7 @@ std::optional<ItemReply> Core::State::answer_by_key(const SubmitShared& shared, 
   }
   if (reply.durability == Durability::memory && shared.record.policy.durability != Durability::memory) {
     reply.code = Code::conflict;
-    reply.reason = "a job with a weaker durability holds this key";
+    reply.reason = "a job with a weaker durability holds this key; wait for that one, or submit with its durability";
   }
   return reply;
 }
@@ -141,7 +141,7 @@ ItemReply Core::State::accept(const Submit& command, const SubmitItem& item, Now
     // One use for the command itself, so that the shape outlives it.
     shape = intern_shape(shared.record);
     if (shape == kNone) {
-      return refusal(Code::too_large, item.id, "this broker holds as many queues as it can: use an existing queue");
+      return refusal(Code::too_large, item.id, "this broker holds as many queues as it can; use an existing queue");
     }
   }
   shapes.add_job(shape);

@@ -123,7 +123,8 @@ void Engine::on_admin_command(Asked& asked, const wire::Admin& admin) {
   if (admin.verb == "purge" || admin.verb == "retry") return start_bulk(asked, admin);
   if (is_pause || admin.verb == "resume") {
     if (!is_valid_queue_name(queue)) {
-      return refuse(asked, Code::bad_message, "this verb needs the argument 'queue': 1-64 of A-Z a-z 0-9 . _ -");
+      return refuse(asked, Code::bad_message,
+                    std::string(admin.verb) + " needs the argument 'queue': 1 to 64 of A-Z a-z 0-9 . _ -");
     }
     effects_.clear();
     core_.apply(queue::Pause{asked.route, asked.request, queue, is_pause}, asked.now, effects_);
@@ -140,7 +141,9 @@ void Engine::on_admin_command(Asked& asked, const wire::Admin& admin) {
     process();
     return;
   }
-  refuse(asked, Code::bad_message, "unknown verb; allowed: queues, workers, stats, pause, resume, purge, retry, drain");
+  refuse(asked, Code::bad_message,
+         "unknown verb '" + std::string(admin.verb) +
+             "'; allowed: queues, workers, stats, pause, resume, purge, retry, drain");
 }
 
 }  // namespace rota::server

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <charconv>
+#include <string>
 #include <utility>
 
 #include "broker/server/admin_arguments.h"
@@ -66,7 +67,8 @@ void Engine::start_bulk(Asked& asked, const wire::Admin& admin) {
   run.queue = argument(admin, "queue");
   run.behind_batch = pipeline_.number();
   if (!is_valid_queue_name(run.queue)) {
-    return refuse(asked, Code::bad_message, "this verb needs the argument 'queue': 1-64 of A-Z a-z 0-9 . _ -");
+    return refuse(asked, Code::bad_message,
+                  std::string(admin.verb) + " needs the argument 'queue': 1 to 64 of A-Z a-z 0-9 . _ -");
   }
   if (!set_states(run, argument(admin, "state"))) {
     return refuse(

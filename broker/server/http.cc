@@ -61,12 +61,14 @@ Result<HttpServer> HttpServer::start(const std::string& host, std::uint16_t port
   if (port == 0) {
     const int bound = server.bind_to_any_port(host);
     if (bound <= 0)
-      return Error{Code::conflict, "cannot bind http://" + host + ": no free port, or not an address of this host"};
+      return Error{Code::conflict, "cannot bind http://" + host +
+                                       ": no free port, or not an address of this host; give another with --http"};
     state->port = static_cast<std::uint16_t>(bound);
   } else {
     if (!server.bind_to_port(host, port)) {
-      return Error{Code::conflict, "cannot bind http://" + host + ":" + std::to_string(port) +
-                                       ": another process has this address, or it is not one of this host"};
+      return Error{Code::conflict,
+                   "cannot bind http://" + host + ":" + std::to_string(port) +
+                       ": another process has this address, or it is not one of this host; give another with --http"};
     }
     state->port = port;
   }

@@ -39,7 +39,7 @@ void Engine::on_list(Asked& asked, const wire::List& list) {
     const std::optional<Cursor> cursor = decode_cursor(list.cursor, filter.mark);
     if (!cursor) {
       ++counters_.bad_messages;
-      return refuse(asked, Code::bad_message, "this cursor belongs to another list: ask again without it");
+      return refuse(asked, Code::bad_message, "this cursor belongs to another list; ask again without it");
     }
     filter.jobs.below = cursor->below;
   }

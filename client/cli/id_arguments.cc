@@ -34,7 +34,8 @@ Result<GivenId> parse_id(const std::string& word) {
   }
   const auto whole = parse_uuid(with_dashes(*std::move(digits)));
   if (!whole || !is_job_id(*whole)) {
-    return Error{Code::bad_message, "'" + word + "' is not a job's id: those are UUIDv7"};
+    return Error{Code::bad_message,
+                 "'" + word + "' is not a job's id: those are UUIDv7; give one that 'rota submit' or 'rota list' printed"};
   }
   given.id = *whole;
   return given;
@@ -84,7 +85,8 @@ Result<std::vector<GivenId>> parse_ids(const std::vector<std::string>& words) {
       ids.push_back(std::move(id).value());
     }
   }
-  if (ids.empty()) return Error{Code::bad_message, "no ids were given"};
+  if (ids.empty())
+    return Error{Code::bad_message, "no ids were given; give them as arguments, or one a line on stdin for -"};
   return ids;
 }
 

@@ -105,7 +105,8 @@ int ListCommand::tell_end(Session& session, std::string cursor) {
   if (session.output() == Output::json) {
     std::fprintf(stderr, "%s\n", more_json(hex_text(cursor)).c_str());
   } else {
-    std::fprintf(stderr, "rota: there %s more: add --from %s\n", certain ? "are" : "may be", hex_text(cursor).c_str());
+    std::fprintf(stderr, certain ? "rota: there are more; add --from %s\n" : "rota: there may be more; add --from %s\n",
+                 hex_text(cursor).c_str());
   }
   return program::kExitOk;
 }

@@ -178,10 +178,13 @@ Result<Router> Router::bind(Context& context, const std::string& endpoint, const
     return Router(std::move(state));
   } catch (const zmq::error_t& error) {
     if (error.num() == EADDRINUSE) {
-      return Error{Code::conflict, "cannot bind " + endpoint + ": another process has this address"};
+      return Error{Code::conflict,
+                   "cannot bind " + endpoint + ": another process has this address; stop it, or choose another port"};
     }
     const bool malformed = error.num() == EINVAL || error.num() == EPROTONOSUPPORT || error.num() == ENODEV;
-    return Error{malformed ? Code::bad_message : Code::internal, "cannot bind " + endpoint + ": " + error.what()};
+    return Error{malformed ? Code::bad_message : Code::internal,
+                 "cannot bind " + endpoint + ": " + error.what() +
+                     "; give an address of this host and a port that this user may bind"};
   }
 }
 

@@ -62,14 +62,14 @@ class Listing(RotaTest):
         jobs = sorted(self.submit_lines(3), reverse=True)
         text = self.rota(self.b, "list", "--limit", "2")
         self.assertEqual(["ID"] + jobs[:2], [line.split()[0] for line in text.lines])
-        self.assert_sentence(text, "there are more: add --from ")
+        self.assert_sentence(text, "there are more; add --from ")
         cursor = text.err.split()[-1]
         rest = self.rota(self.b, "list", "--from", cursor)
         self.assertIn(jobs[2], rest.out)
         self.assertEqual("", rest.err)
         quiet = self.rota(self.b, "--output", "quiet", "list", "--limit", "2")
         self.assertEqual(jobs[:2], quiet.lines)
-        self.assert_sentence(quiet, f"there are more: add --from {cursor}")
+        self.assert_sentence(quiet, f"there are more; add --from {cursor}")
 
     def test_filters_choose_by_queue_state_type_and_age(self):
         default = self.submit(self.b, "--", "true")
