@@ -5,6 +5,8 @@
 #include <optional>
 #include <sstream>
 
+#include "common/program/nearest.h"
+
 namespace rota::program {
 namespace {
 
@@ -18,21 +20,6 @@ std::optional<std::string> text_of(const toml::node& node) {
     return out.str();
   }
   return std::nullopt;
-}
-
-// Levenshtein distance, for "did you mean".
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t substitute = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substitute});
-    }
-  }
-  return row[b.size()];
 }
 
 std::string shown(const ConfigKey& key) { return key.table.empty() ? key.name : key.table + "." + key.name; }
@@ -56,7 +43,11 @@ Result<ConfigFile> ConfigFile::read(const std::string& path) {
       if (const toml::array* array = node.as_array()) {
         for (const toml::node& element : *array) {
           const auto text = text_of(element);
-          if (!text) return Error{Code::bad_message, path + ": " + name + " holds something that is not a plain value"};
+          if (!text)
+            return Error{
+                Code::bad_message,
+                path + ": " + name +
+                    " holds something that is not a plain value; give a text, a number, true, false or an array of these"};
           values.push_back(*text);
         }
       } else if (const auto text = text_of(node)) {
@@ -85,12 +76,10 @@ std::vector<std::string> ConfigFile::values(const std::string& table, const std:
 Status ConfigFile::check_keys(const std::vector<ConfigKey>& known) const {
   for (const auto& [key, values] : values_) {
     if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-    const std::string given = shown(key);
-    const auto nearest = std::min_element(known.begin(), known.end(), [&](const ConfigKey& a, const ConfigKey& b) {
-      return distance(shown(a), given) < distance(shown(b), given);
-    });
-    std::string message = path_ + ": there is no option '" + given + "'";
-    if (nearest != known.end()) message += "; did you mean '" + shown(*nearest) + "'?";
+    std::vector<std::string> names;
+    for (const ConfigKey& one : known) names.push_back(shown(one));
+    std::string message = path_ + ": there is no option '" + shown(key) + "'";
+    if (!names.empty()) message += "; did you mean '" + nearest_word(shown(key), names) + "'?";
     return Error{Code::bad_message, message};
   }
   return {};

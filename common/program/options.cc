@@ -11,6 +11,7 @@
 #include "common/base/units.h"
 #include "common/program/config_file.h"
 #include "common/program/exit_code.h"
+#include "common/program/nearest.h"
 #include "common/program/version.h"
 
 namespace rota::program {
@@ -176,18 +177,35 @@ std::optional<int> Options::parse(int argc, const char* const* argv) {
   } catch (const CLI::CallForVersion&) {
     std::printf("%s %s\n", state_->name.c_str(), std::string(kVersion).c_str());
     return kExitOk;
-  } catch (const CLI::ExtrasError& error) {
-    return usage_error(std::string("unknown option or argument: ") + explain_extras(error.what()) + "; see " +
-                       state_->name + " --help");
+  } catch (const CLI::ExtrasError&) {
+    return usage_error(explain_extras() + "; see " + state_->name + " --help");
   } catch (const CLI::ParseError& error) {
     return usage_error(std::string(error.what()) + "; see " + state_->name + " --help");
   }
   return take_all();
 }
 
-std::string Options::explain_extras(const std::string& message) {
-  const std::size_t colon = message.find(": ");
-  return colon == std::string::npos ? message : message.substr(colon + 2);
+// The first option that is not known, otherwise the first word without meaning, and what it may have been meant for.
+std::string Options::explain_extras() const {
+  const std::vector<std::string> extras = state_->app.remaining(true);
+  auto wrong = std::find_if(extras.begin(), extras.end(), [](const std::string& word) { return word.starts_with("-"); });
+  std::vector<std::string> known;
+  if (wrong != extras.end()) {
+    for (const State::Entry& entry : state_->entries) {
+      if (state_->is_active(entry)) known.push_back("--" + entry.spec.name);
+    }
+  } else {
+    wrong = extras.begin();
+    if (state_->app.get_subcommands().empty()) {
+      for (const CLI::App* command : state_->app.get_subcommands(nullptr)) known.push_back(command->get_name());
+    }
+  }
+  if (wrong == extras.end()) return "unknown option or argument";
+  const std::string given = wrong->substr(0, wrong->find('='));
+  std::string text = "unknown option or argument: " + given;
+  const std::string nearest = nearest_word(given, known);
+  if (!nearest.empty() && edit_distance(nearest, given) <= given.size() / 2) text += " (did you mean '" + nearest + "'?)";
+  return text;
 }
 
 // Hands every option its value from the strongest source.

@@ -68,7 +68,7 @@ class Options {
 
  private:
   struct State;
-  [[nodiscard]] static std::string explain_extras(const std::string& message);
+  [[nodiscard]] std::string explain_extras() const;
   [[nodiscard]] std::optional<int> take_all();
   [[nodiscard]] std::vector<ConfigKey> known_keys() const;
 

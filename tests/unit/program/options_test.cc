@@ -88,6 +88,13 @@ TEST_F(OptionsTest, UnknownOptionIsNamed) {
   EXPECT_NE(refused({"--bogus"}).find("rota-test: unknown option or argument: --bogus"), std::string::npos);
 }
 
+TEST_F(OptionsTest, UnknownOptionIsNamedWithTheOneThatIsNear) {
+  EXPECT_NE(refused({"--leese", "5s"}).find("unknown option or argument: --leese (did you mean '--lease'?)"),
+            std::string::npos);
+  EXPECT_NE(refused({"--leese=5s"}).find("--leese (did you mean '--lease'?)"), std::string::npos);
+  EXPECT_EQ(refused({"--bogus"}).find("did you mean"), std::string::npos);
+}
+
 TEST_F(OptionsTest, BadValueNamesOptionAndWhatIsAllowed) {
   const std::string message = refused({"--lease=-5s"});
   EXPECT_NE(message.find("--lease"), std::string::npos) << message;
