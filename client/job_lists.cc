@@ -128,7 +128,7 @@ Result<JobPage> Client::list(const JobFilter& filter, std::size_t limit, std::st
 Result<std::vector<Job>> Client::find_by_ending(std::string_view ending, std::uint32_t limit) {
   if (!is_id_ending(ending)) {
     std::string text(ending);
-    text += " is not the ending of an id: give 8 to 32 of 0-9 a-f";
+    text += " is not the ending of an id; give 8 to 32 of 0-9 a-f";
     return Error{Code::bad_message, std::move(text)};
   }
   wire::List list;

@@ -38,7 +38,7 @@ Status check_options(const JobOptions& options) {
     return bad("a job's backoff factor must be from " + std::to_string(limits::kMinBackoffFactorMilli / 1000) + " to " +
                std::to_string(limits::kMaxBackoffFactorMilli / 1000));
   }
-  if (options.durability == Durability::written) return bad("durability 'written' is reserved: give fsync or memory");
+  if (options.durability == Durability::written) return bad("durability 'written' is reserved; give fsync or memory");
   return {};
 }
 

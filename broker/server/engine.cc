@@ -141,7 +141,7 @@ void Engine::handle(Asked& asked) {
   if (!asked.peer->welcomed && comes_from_peers(message) && !std::holds_alternative<wire::Hello>(message.body)) {
     // A goodbye without a session has nothing to end.
     if (std::holds_alternative<wire::Goodbye>(message.body)) return;
-    refuse(asked, Code::no_session, "no session on this connection: say HELLO first");
+    refuse(asked, Code::no_session, "no session on this connection; say HELLO first");
     return;
   }
   if (asked.side == Side::client) {

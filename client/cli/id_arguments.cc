@@ -26,7 +26,7 @@ Result<GivenId> parse_id(const std::string& word) {
     return Error{
         Code::bad_message,
         "'" + word +
-            "' is not an id: give one like 0193b2f0-6cf8-7656-8a2b-0123456789ab, or its ending of 8 or more digits"};
+            "' is not an id; give one like 0193b2f0-6cf8-7656-8a2b-0123456789ab, or its ending of 8 or more digits"};
   }
   if (digits->size() < kIdDigits) {
     given.ending = *std::move(digits);

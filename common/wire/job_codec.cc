@@ -106,7 +106,7 @@ void read_env(Reader& reader, std::vector<Pair>& env) {
 void read_command(Reader& reader, Command& command) {
   Fields fields(reader, "command");
   const std::uint32_t count = fields.at("command argv").array(limits::kMaxArguments);
-  if (reader.ok() && count == 0) reader.fail(Code::bad_message, "is empty: name the program to run");
+  if (reader.ok() && count == 0) reader.fail(Code::bad_message, "is empty; name the program to run");
   command.argv.reserve(count);
   std::size_t bytes = 0;
   for (std::uint32_t i = 0; i < count && reader.ok(); ++i) {

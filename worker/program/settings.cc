@@ -157,11 +157,11 @@ std::optional<int> complete_settings(const Options& options, Settings& settings)
   WorkerOptions& worker = settings.worker;
   if (!settings.exec && settings.commands.empty()) {
     return options.usage_error(
-        "nothing to serve: give --exec to run any submitted command, or --command NAME=COMMANDLINE for named ones");
+        "nothing to serve; give --exec to run any submitted command, or --command NAME=COMMANDLINE for named ones");
   }
   for (const auto& [name, argv] : settings.commands) {
     if (settings.exec && name == kExecType) {
-      return options.usage_error("--command exec=… and --exec serve the same type: give one of them");
+      return options.usage_error("--command exec=… and --exec serve the same type; give one of them");
     }
   }
   if (worker.brokers.empty()) worker.brokers.emplace_back("tcp://127.0.0.1:5556");

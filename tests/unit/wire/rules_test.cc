@@ -188,7 +188,7 @@ TEST(Rules, ReservedOptionsAreRefusedAndHintsIgnored) {
 TEST(Rules, ACommandNeedsAProgram) {
   Submit submit = one_job();
   submit.shared[0].spec.command.emplace();
-  EXPECT_EQ(refusal(submit).message, "SUBMIT: shared part 0: command argv is empty: name the program to run");
+  EXPECT_EQ(refusal(submit).message, "SUBMIT: shared part 0: command argv is empty; name the program to run");
   submit.shared[0].spec.command.reset();
   submit.shared[0].type = "exec";
   EXPECT_EQ(refusal(submit).message, "SUBMIT: shared part 0: command is missing: a job of type exec runs one");
