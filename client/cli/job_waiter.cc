@@ -14,7 +14,7 @@ namespace rota::cli {
 namespace {
 
 constexpr std::int64_t kExplainAfterUs = 2'000'000;
-constexpr Millis kSlice{200};          // between two looks at the display
+constexpr Millis kSlice{200};  // between two looks at the display
 
 client::Job copy_of(const client::FinishedJob& job) {
   client::Job copy;
