@@ -83,7 +83,7 @@ void Engine::answer_list(const Listings::Answer& answer, Now now) {
     listed.jobs.push_back(info);
   }
   std::string cursor;
-  if (more) cursor = encode_cursor(next, answer.filter.mark);
+  if (more && answer.filter.ending.empty()) cursor = encode_cursor(next, answer.filter.mark);
   listed.cursor = cursor;
   encode_simple(answer.request, listed, frame_);
   reply(answer.client, *peer, false);
