@@ -24,6 +24,12 @@ std::optional<std::string> text_of(const toml::node& node) {
 
 std::string shown(const ConfigKey& key) { return key.table.empty() ? key.name : key.table + "." + key.name; }
 
+Error not_plain(const std::string& path, const ConfigKey& key) {
+  return Error{Code::bad_message,
+               path + ": " + shown(key) +
+                   " holds something that is not a plain value; give a text, a number, true, false or an array of these"};
+}
+
 }  // namespace
 
 Result<ConfigFile> ConfigFile::read(const std::string& path) {
@@ -33,8 +39,10 @@ Result<ConfigFile> ConfigFile::read(const std::string& path) {
   try {
     parsed = toml::parse_file(path);
   } catch (const toml::parse_error& error) {
-    return Error{Code::bad_message, "cannot read " + path + ": line " + std::to_string(error.source().begin.line) + ": " +
-                                        std::string(error.description())};
+    // A file that cannot be opened has no line.
+    const auto line = error.source().begin.line;
+    const std::string place = line == 0 ? std::string() : "line " + std::to_string(line) + ": ";
+    return Error{Code::bad_message, "cannot read " + path + ": " + place + std::string(error.description())};
   }
   const auto take = [&](const std::string& table, const toml::table& from) -> Status {
     for (const auto& [key, node] : from) {
@@ -43,17 +51,15 @@ Result<ConfigFile> ConfigFile::read(const std::string& path) {
       if (const toml::array* array = node.as_array()) {
         for (const toml::node& element : *array) {
           const auto text = text_of(element);
-          if (!text)
-            return Error{
-                Code::bad_message,
-                path + ": " + name +
-                    " holds something that is not a plain value; give a text, a number, true, false or an array of these"};
+          if (!text) return not_plain(path, {table, name});
           values.push_back(*text);
         }
       } else if (const auto text = text_of(node)) {
         values.push_back(*text);
+      } else if (table.empty() && node.is_table()) {
+        continue;  // taken by the caller
       } else {
-        continue;  // a table: taken by the caller
+        return not_plain(path, {table, name});
       }
       file.values_[{table, name}] = std::move(values);
     }

@@ -84,6 +84,20 @@ TEST_F(OptionsTest, FileArrayGivesEveryValue) {
   EXPECT_TRUE(insecure_);
 }
 
+TEST_F(OptionsTest, ValueInFileThatIsNoPlainOneIsRefused) {
+  for (const char* text : {"lease = 2026-11-22\n", "queue = [[\"a\"]]\n", "[submit.queue]\nname = \"a\"\n"}) {
+    const std::string path = file(text);
+    const std::string message = refused({"--config", path.c_str()});
+    EXPECT_NE(message.find(" holds something that is not a plain value; give a text"), std::string::npos) << message;
+  }
+}
+
+TEST_F(OptionsTest, FileThatIsNotThereHasNoLine) {
+  const std::string message = refused({"--config", "/nowhere/rota.toml"});
+  EXPECT_NE(message.find("cannot read /nowhere/rota.toml: "), std::string::npos) << message;
+  EXPECT_EQ(message.find("line"), std::string::npos) << message;
+}
+
 TEST_F(OptionsTest, UnknownOptionIsNamed) {
   EXPECT_NE(refused({"--bogus"}).find("rota-test: unknown option or argument: --bogus"), std::string::npos);
 }
