@@ -1,6 +1,23 @@
+#include <algorithm>
+
 #include "broker/queue/core_state.h"
+#include "broker/queue/retry_policy.h"
 
 namespace rota::queue {
+namespace {
+
+// What is left of a wait that is stored by its end, at most the whole of it: the wall clock may have been set back since.
+Millis left_of(Wall until, Millis whole, Now now) { return std::min(until - now.wall, whole); }
+
+// How long the stored wait of a job can have been at its begin.
+Millis whole_wait(const LiveJob& job) {
+  if (job.state == nullptr) return job.job.run_at - job.job.created_at;
+  // Without a failure there is nothing to wait after: its run_at says when it was revived.
+  const std::uint32_t failures = job.state->failures;
+  return failures == 0 ? Millis{0} : longest_backoff(job.job.shared->policy, failures);
+}
+
+}  // namespace
 
 void Core::restore_paused(std::string_view queue) {
   const std::uint32_t index = state_->shapes.intern_queue(queue);
@@ -17,10 +34,11 @@ void Core::restore(const LiveJob& job, Now now) {
   const Wall run_at = job.state != nullptr ? job.state->run_at : job.job.run_at;
   JobState state = JobState::ready;
   Into into;
-  if (run_at.ms > now.wall.ms) {
+  const bool named = job.state == nullptr && job.job.run_at_named;
+  const Millis left = named ? run_at - now.wall : left_of(run_at, whole_wait(job), now);
+  if (left.count() > 0) {
     state = JobState::scheduled;
-    const bool named = job.state == nullptr && job.job.run_at_named;
-    into = named ? Into{run_at.ms, true, kNoSession} : Into{(now.steady + (run_at - now.wall)).ms, false, kNoSession};
+    into = named ? Into{run_at.ms, true, kNoSession} : Into{(now.steady + left).ms, false, kNoSession};
   }
   // Losses decide where a ready job waits, so it is ready only once they are known.
   const JobIndex index = s.begin(job.job, shape, job.body_size, JobState::blocked, {});
@@ -51,7 +69,8 @@ void Core::State::restore_state(JobIndex job, const LiveJob& from, Now now) {
   const Wall expires_at = from.job.expires_at;
   const bool outlived = from.state != nullptr && from.state->run_at >= expires_at;
   if (expires_at.ms != 0 && !outlived) {
-    arm_expiry(job, Steady{std::max<std::int64_t>((now.steady + (expires_at - now.wall)).ms, 0)});
+    const Millis left = left_of(expires_at, expires_at - from.job.created_at, now);
+    arm_expiry(job, Steady{std::max<std::int64_t>((now.steady + left).ms, 0)});
   }
   if (!from.job.key.empty()) {
     const std::uint32_t queue = class_of(job).queue;

@@ -74,7 +74,8 @@ void Script::run(const Line& line) {
   } else if (line.verb == "advance" || line.verb == "stall") {
     advance(*parse_duration(line.words.at(0)), line.verb == "stall");
   } else if (line.verb == "wall") {
-    now_.wall = now_.wall + *parse_duration(line.words.at(0));
+    const Millis by = *parse_duration(line.words.at(0));
+    now_.wall = line.words.size() > 1 && line.words[1] == "back" ? now_.wall - by : now_.wall + by;
   } else {
     ADD_FAILURE() << "no such command: " << line.verb;
   }
