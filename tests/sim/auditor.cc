@@ -137,7 +137,8 @@ std::vector<JobId> Auditor::unsettled() const {
 void Auditor::judge_order() {
   std::vector<const Job*> plain;
   for (const auto& [id, job] : jobs_) {
-    if (job.accepted_times != 1 || job.accepted_request == 0 || job.sent.empty()) continue;
+    // A retry puts a job that never ran behind the others.
+    if (job.accepted_times != 1 || job.accepted_request == 0 || job.sent.empty() || job.retried) continue;
     if (job.ask.options.delay.count() > 0 || job.ask.options.run_at.ms > 0) continue;
     plain.push_back(&job);
   }

@@ -81,7 +81,7 @@ class Auditor {
     Ask ask;
     std::uint64_t received_at = 0, acked_at = 0;  // first; 0: never
     Steady received_when;
-    std::uint64_t accepted_request = 0;  // the event of the SUBMIT that was answered OK
+    std::uint64_t accepted_request = 0;  // the event of the SUBMITTED that said OK
     std::size_t accepted_item = 0;
     std::uint64_t acked_life = 0, received_life = 0;
     std::optional<JobState> told;  // its end, as somebody was told

@@ -132,7 +132,7 @@ void Auditor::judge_accepted(const Question& asked, std::size_t item, Job& job, 
     ++job.accepted_times;
     const bool once_more = job.accepted_times > 1 && !job.may_be_forgotten;
     if (once_more) return fail(name(job.ask.id) + " was accepted as new twice");
-    job.accepted_request = asked.at;
+    job.accepted_request = event_;
     job.accepted_item = item;
   }
   if (!result.plain && is_final(result.state)) {

@@ -11,6 +11,7 @@ void Auditor::told_end(Job& job, JobState state, std::string_view why, const std
   if (job.received_at == 0) return fail(text + " ended, but nobody submitted it");
   // What is told of memory jobs does not wait in line with the rest: after a retry their ends cannot be put in order.
   if (job.retried && job.ask.options.durability == Durability::memory) return;
+  if (job.may_be_forgotten) job.told.reset();
   if (job.told && *job.told != state) {
     if (job.retries_open == 0 || !job.retried) {
       return fail(text + " ended " + std::string(job_state_name(state)) + ", but was told to have ended " +
@@ -68,6 +69,10 @@ void Auditor::judge_end(const Job& job, JobState state, const std::optional<std:
 void Auditor::told_alive(Job& job, JobState state, std::string_view why) {
   if (!job.told) return;
   if (job.ask.options.durability == Durability::memory && state != JobState::running) return;
+  if (job.may_be_forgotten) {  // and submitted again, as a new job
+    job.told.reset();
+    return;
+  }
   if (job.retries_open > 0) {
     // The retry that made it live again may answer later than this.
     --job.retries_open;

@@ -266,7 +266,7 @@ void Auditor::judge_counted(Job& job, Token token, AttemptEnd end, std::uint64_t
     const bool before = &other != mine && other.counted && other.end == AttemptEnd::succeeded;
     // What was kept in memory was forgotten, and with it that it had run.
     const bool remembered = job.ask.options.durability == Durability::fsync || other.life == life_;
-    if (before && remembered && !job.retried && job.accepted_times <= 1) {
+    if (before && remembered && !job.retried && !job.may_be_forgotten && job.accepted_times <= 1) {
       return fail(text + " succeeded, but " + text_of(other.token) + " had succeeded before");
     }
   }

@@ -232,6 +232,12 @@ void BrokerHost::read(std::unique_ptr<server::ReadTask> task) {
 
 void BrokerHost::carry_out_read() {
   Life& life = *life_;
+  if (!life.late.empty()) {  // the planted bug must not show by what cannot be read yet
+    parts_.timeline.after(Millis{20}, [this, number = life.number] {
+      if (life_ && life_->number == number) carry_out_read();
+    });
+    return;
+  }
   server::carry_out(*life.store, *life.reading.front());
   parts_.saboteur.after_read(*life.reading.front());
   parts_.timeline.after(dice_.skewed(0, 10), [this, number = life.number] {

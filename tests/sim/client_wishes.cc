@@ -63,7 +63,7 @@ wire::JobOptions ClientHost::draw_options(std::string& key_prefix) {
   options.losses = static_cast<std::uint32_t>(dice_.chance(0.2) ? dice_.between(0, 2) : 5);
   if (dice_.chance(weather.delays)) options.delay = dice_.skewed(10, 20'000);
   if (dice_.chance(weather.delays / 3)) {
-    options.run_at = parts_.timeline.now().wall + dice_.skewed(10, 20'000);
+    options.run_at = parts_.timeline.true_wall() + dice_.skewed(10, 20'000);
     options.delay = Millis{0};
   }
   if (dice_.chance(weather.expiries)) options.expires = dice_.millis(100, 30'000);

@@ -160,6 +160,11 @@ Saboteur::Frames Saboteur::outbound(server::Side /*side*/, server::Route route, 
 bool Saboteur::rewrite_answer(server::Route route, wire::Message& message, Frames& out) {
   if (auto* welcome = std::get_if<wire::Welcome>(&message.body); welcome != nullptr && welcome->lease.count() > 0) {
     workers_.insert(route);
+    if (is(Canary::stale_told_ok) || is(Canary::token_ignored)) {
+      for (auto* codes : {&welcome->started, &welcome->finished}) {
+        std::replace(codes->begin(), codes->end(), Code::stale, Code::ok);
+      }
+    }
   } else if (auto* dispatch = std::get_if<wire::Dispatch>(&message.body)) {
     bool again = false;
     for (const wire::DispatchItem& item : dispatch->items) again = again || dispatched_.contains(item.id);

@@ -23,7 +23,13 @@ class Timeline {
   void after(Millis wait, Task task) { at(now_.steady + wait, std::move(task)); }
   // The next thing happens. False: nothing is left.
   bool step();
-  void set_wall_by(Millis by) { now_.wall = now_.wall + by; }
+  void set_wall_by(Millis by) {
+    now_.wall = now_.wall + by;
+    wall_set_by_ += by;
+  }
+  // What the wall clock would show if nobody had set it.
+  [[nodiscard]] Wall true_wall() const { return now_.wall - wall_set_by_; }
+  void set_wall_right() { set_wall_by(-wall_set_by_); }
 
  private:
   struct Due {
@@ -36,6 +42,7 @@ class Timeline {
   };
 
   Now now_;
+  Millis wall_set_by_{0};
   std::uint64_t next_number_ = 0;
   std::uint64_t steps_ = 0;
   std::priority_queue<Due, std::vector<Due>, Later> due_;

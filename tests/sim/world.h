@@ -56,7 +56,6 @@ class World {
   std::vector<std::unique_ptr<ClientHost>> clients_;
   std::unique_ptr<ClientHost> inspector_;
   Steady busy_until_;
-  Millis wall_offset_{0};
 };
 
 }  // namespace rota::sim
