@@ -68,7 +68,8 @@ void Auditor::judge_end(const Job& job, JobState state, const std::optional<std:
 
 void Auditor::told_alive(Job& job, JobState state, std::string_view why) {
   if (!job.told) return;
-  if (job.ask.options.durability == Durability::memory && state != JobState::running) return;
+  // What a GET says of a memory job leaves behind what was decided later.
+  if (job.ask.options.durability == Durability::memory && why == "GET") return;
   if (job.may_be_forgotten) {  // and submitted again, as a new job
     job.told.reset();
     return;
