@@ -47,6 +47,7 @@ struct Cancel {
 struct RetryItem {
   JobId id;
   std::optional<std::uint32_t> attempt_seen;  // CONFLICT if the job went on since
+  bool dropped = false;  // a memory job, known to the core but no longer to its store, which made room: NOT_FOUND
 };
 struct Retry {
   ClientRef client = 0;

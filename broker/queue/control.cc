@@ -112,7 +112,7 @@ ItemReply Core::State::retry_one(const RetryItem& item, const FoundJobs& found, 
     }
     return revive_found(*finished, now, out);
   }
-  if (is_forgotten(job)) return not_found(item.id);
+  if (is_forgotten(job) || (item.dropped && is_final(jobs[job].state))) return not_found(item.id);
   if (!is_final(jobs[job].state)) {
     // The same retry sent again because its answer was lost: attempts count on from what it saw, and none has ended since.
     if (item.attempt_seen && *item.attempt_seen == jobs[job].attempts) return reply_of(job, Code::duplicate, {}, now);

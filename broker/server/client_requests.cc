@@ -134,8 +134,25 @@ void Engine::on_retry(Asked& asked, const wire::Retry& retry) {
   if (parked_for(asked, retry.items, [](const wire::Retry::Item& item) -> const JobId& { return item.id; })) return;
   current_ = Current{Current::Kind::cancel_or_retry, asked.request, false, nullptr, asked.now};
   effects_.clear();
-  core_.apply(inbound_.retry(retry, asked.route, asked.request, found_), asked.now, effects_);
+  core_.apply(inbound_.retry(retry, asked.route, asked.request, found_, dropped(retry, asked.now)), asked.now, effects_);
   process();
+}
+
+// Of finished memory jobs that the core knows, those whose payload --memory-limit has taken. The others' is held until the
+// retry has it.
+std::vector<JobId> Engine::dropped(const wire::Retry& retry, Now now) {
+  std::vector<JobId> ids;
+  for (const wire::Retry::Item& item : retry.items) {
+    const std::optional<queue::JobView> view = core_.view(item.id, now);
+    if (view && is_final(view->state) && view->policy.durability == Durability::memory) ids.push_back(item.id);
+  }
+  if (ids.empty()) return ids;
+  commit_volatile();
+  ReadTask task;
+  task.ids = std::move(ids);
+  task.brief = true;
+  look_up_in_memory(volatile_store_, task);
+  return std::move(task.ids);
 }
 
 // --- workers' messages that name jobs share the look-up ------------------------------------------------------------------

@@ -315,12 +315,8 @@ void Engine::refuse(const Asked& asked, Code code, std::string_view text, Millis
   send_now(asked.side, asked.route, frame_);
 }
 
-void Engine::send_now(Side side, Route route, std::string_view frame) {
-  outbox_.send(side, route, frame);
-}
+void Engine::send_now(Side side, Route route, std::string_view frame) { outbox_.send(side, route, frame); }
 
-void Engine::reply(Route route, Peer& peer, bool at_once) {
-  pipeline_.send(route, peer, frame_, at_once);
-}
+void Engine::reply(Route route, Peer& peer, bool at_once) { pipeline_.send(route, peer, frame_, at_once); }
 
 }  // namespace rota::server

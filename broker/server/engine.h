@@ -92,6 +92,7 @@ class Engine {
   void wait_for_finals(Asked& asked);
   void on_cancel(Asked& asked, const wire::Cancel& cancel);
   void on_retry(Asked& asked, const wire::Retry& retry);
+  [[nodiscard]] std::vector<JobId> dropped(const wire::Retry& retry, Now now);
   // True: parked, because ids have to be looked up first. Otherwise found_ holds what is known of them.
   template <typename Items, typename IdOf>
   [[nodiscard]] bool parked_for(Asked& asked, const Items& items, IdOf id_of);

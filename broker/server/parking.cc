@@ -8,8 +8,7 @@
 
 namespace rota::server {
 
-Known::Known(std::unique_ptr<ReadTask> task, std::uint64_t last_batch)
-    : task_(std::move(task)), last_batch_(last_batch) {
+Known::Known(std::unique_ptr<ReadTask> task, std::uint64_t last_batch) : task_(std::move(task)), last_batch_(last_batch) {
   places_.reserve(task_->sequences.size());
   for (std::size_t i = 0; i < task_->sequences.size(); ++i) places_.emplace(task_->sequences[i], i);
 }

@@ -23,7 +23,8 @@ class Inbound {
 
   [[nodiscard]] const queue::Submit& submit(const wire::Submit& message, Route client, wire::Request request, Found found);
   [[nodiscard]] queue::Cancel cancel(const wire::Cancel& message, Route client, wire::Request request, Found found);
-  [[nodiscard]] const queue::Retry& retry(const wire::Retry& message, Route client, wire::Request request, Found found);
+  [[nodiscard]] const queue::Retry& retry(const wire::Retry& message, Route client, wire::Request request, Found found,
+                                          std::span<const JobId> dropped);
   [[nodiscard]] const queue::WorkerHello& hello(const wire::Hello& message, Route route, Found found);
   // Each of `jobs` again, as it was found.
   [[nodiscard]] const queue::Retry& retry_all(Found jobs, Route client, wire::Request request);

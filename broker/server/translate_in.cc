@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "broker/server/translate.h"
 #include "common/wire/codec.h"
 
@@ -73,16 +75,20 @@ queue::Cancel Inbound::cancel(const wire::Cancel& message, Route client, wire::R
   return queue::Cancel{client, request, message.ids, found};
 }
 
-const queue::Retry& Inbound::retry(const wire::Retry& message, Route client, wire::Request request, Found found) {
+const queue::Retry& Inbound::retry(const wire::Retry& message, Route client, wire::Request request, Found found,
+                                   std::span<const JobId> dropped) {
   retries_.clear();
-  for (const wire::Retry::Item& item : message.items) retries_.push_back({item.id, item.attempt_seen});
+  for (const wire::Retry::Item& item : message.items) {
+    const bool is_dropped = std::find(dropped.begin(), dropped.end(), item.id) != dropped.end();
+    retries_.push_back({item.id, item.attempt_seen, is_dropped});
+  }
   retry_ = queue::Retry{client, request, retries_, found};
   return retry_;
 }
 
 const queue::Retry& Inbound::retry_all(Found jobs, Route client, wire::Request request) {
   retries_.clear();
-  for (const queue::FinishedJob& job : jobs) retries_.push_back({job.job.id, job.outcome.attempts});
+  for (const queue::FinishedJob& job : jobs) retries_.push_back({job.job.id, job.outcome.attempts, false});
   retry_ = queue::Retry{client, request, retries_, jobs};
   return retry_;
 }

@@ -286,6 +286,41 @@ TEST_F(EngineTest, MemoryJobIsAnsweredAndRunAtOnce) {
   EXPECT_EQ("quick", dispatch.as<wire::Dispatch>()->items.at(0).payload);
 }
 
+// The core still knows the job, its payload is gone: a retry would run without it, and never end.
+TEST_F(EngineTest, RetryOfAMemoryJobThatMadeRoomIsRefused) {
+  rig.connect_client(kClient);
+  rig.connect_worker(kWorker);
+  wire::JobOptions options;
+  options.durability = Durability::memory;
+  const auto run = [&](const JobId& id, const std::string& payload) {
+    rig.turn(Side::client, kClient, EngineRig::submit(5, {id}, payload, options));
+    ASSERT_NE(nullptr, rig.answer(kClient).as<wire::Submitted>());
+    const Answer dispatch = rig.answer(kWorker);
+    ASSERT_NE(nullptr, dispatch.as<wire::Dispatch>());
+    rig.turn(Side::worker, kWorker, EngineRig::complete(6, *dispatch.as<wire::Dispatch>(), 1));
+    ASSERT_NE(nullptr, rig.answer(kWorker).as<wire::Completed>());
+  };
+  const auto retry = [&](const JobId& id) {
+    wire::Retry message;
+    message.items.push_back({id, std::nullopt});
+    rig.turn(Side::client, kClient, {7, message});
+    const Answer answer = rig.answer(kClient);
+    return answer.as<wire::Results>()->items.at(0).code;
+  };
+  const JobId first = rig.new_id();
+  run(first, "small");
+  const std::string large(limits::MiB, 'x');
+  JobId last;
+  for (int i = 0; i < 70; ++i) run(last = rig.new_id(), large);  // more than the rig's memory takes
+  ASSERT_TRUE(rig.core().knows(first));
+  EXPECT_EQ(Code::not_found, retry(first));
+  EXPECT_EQ(0U, rig.unread(kWorker));
+  EXPECT_EQ(Code::ok, retry(last));
+  const Answer dispatch = rig.answer(kWorker);
+  ASSERT_NE(nullptr, dispatch.as<wire::Dispatch>());
+  EXPECT_EQ(large, dispatch.as<wire::Dispatch>()->items.at(0).payload);
+}
+
 TEST_F(EngineTest, ShutdownRefusesSubmitsAndSettles) {
   rig.connect_client(kClient);
   rig.turn(Side::client, kClient, EngineRig::submit(5, {rig.new_id()}));
