@@ -113,7 +113,7 @@ class Core {
   // core_session.cc: connection, lease, HELLO and WELCOME, drain
   void reconnect(Steady now, Actions& out, std::string why, bool at_once);
   void welcomed(const wire::Welcome& welcome, Steady now, Actions& out);
-  void obey_held(const std::vector<Code>& verdicts);
+  void obey_held(const std::vector<Code>& verdicts, Actions& out);
   void obey_started(const std::vector<Code>& verdicts, Steady now, Actions& out);
   void obey_finished(const std::vector<Code>& verdicts);
   void refused(const wire::ErrorReply& error, wire::Request request, Steady now, Actions& out);
@@ -126,6 +126,7 @@ class Core {
   void start_held(Steady now, Actions& out);
   void start_one(std::uint32_t index, Steady now, Actions& out);
   void give_back_held(Actions& out, bool tell);
+  void release(wire::Released released, Actions& out);
   void leave_line(std::size_t count);  // takes out of held_ what is not held any more
   void reclaim(const wire::Reclaim& message, Actions& out);
   void cancel(const wire::CancelJobs& message, Steady now, Actions& out);
@@ -156,6 +157,7 @@ class Core {
   std::deque<InFlight> in_flight_;
   std::size_t in_flight_count_ = 0;
   std::vector<Handle> hello_started_, hello_held_, hello_finished_;
+  std::vector<wire::TokenOf> hello_held_tokens_;
   std::vector<Progress> progress_, progress_told_;
   std::vector<std::pair<Handle, std::shared_ptr<Batch>>> stuck_;  // reported, but their handlers have not returned
 

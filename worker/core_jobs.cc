@@ -88,7 +88,11 @@ void Core::give_back_held(Actions& out, bool tell) {
   }
   held_.clear();
   held_count_ = 0;
-  if (!tell || released.jobs.empty()) return;
+  if (tell) release(std::move(released), out);
+}
+
+void Core::release(wire::Released released, Actions& out) {
+  if (released.jobs.empty()) return;
   credit_told_ = released.credit = credit();
   for (std::size_t from = 0; from < released.jobs.size(); from += limits::kMaxBatch) {
     const std::size_t count = std::min(limits::kMaxBatch, released.jobs.size() - from);
@@ -109,8 +113,7 @@ void Core::reclaim(const wire::Reclaim& message, Actions& out) {
   }
   leave_line(leaving.size());
   for (const std::uint32_t index : leaving) forget(index);
-  credit_told_ = released.credit = credit();
-  out.send.push_back({0, std::move(released)});
+  release(std::move(released), out);
 }
 
 void Core::cancel(const wire::CancelJobs& message, Steady now, Actions& out) {

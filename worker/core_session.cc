@@ -34,6 +34,7 @@ wire::Message Core::hello() {
   for (const auto& [key, value] : identity_.labels) hello.labels.emplace_back(key, value);
   hello_started_.clear();
   hello_held_.clear();
+  hello_held_tokens_.clear();
   hello_finished_.clear();
   for (const std::uint32_t index : started_) {
     if (entries_[index].disowned) continue;
@@ -43,6 +44,7 @@ wire::Message Core::hello() {
   for (const std::uint32_t index : held_) {
     hello.held.push_back(entries_[index].job);
     hello_held_.push_back(handle_of(index));
+    hello_held_tokens_.push_back(entries_[index].job);
   }
   for (const std::uint32_t index : gathered_) {
     hello.finished.push_back(entries_[index].job);
@@ -155,7 +157,7 @@ void Core::welcomed(const wire::Welcome& welcome, Steady now, Actions& out) {
   if (welcome.max_message > 0) max_message_ = welcome.max_message;
   clients_endpoint_ = welcome.clients_endpoint;
 
-  obey_held(welcome.held);
+  obey_held(welcome.held, out);
   obey_started(welcome.started, now, out);
   obey_finished(welcome.finished);
   if (!gathered_.empty()) gathered_at_ = now;
@@ -165,16 +167,23 @@ void Core::welcomed(const wire::Welcome& welcome, Steady now, Actions& out) {
   lost_contact_ = false;
 }
 
-void Core::obey_held(const std::vector<Code>& verdicts) {
+void Core::obey_held(const std::vector<Code>& verdicts, Actions& out) {
   std::vector<std::uint32_t> leaving;
+  wire::Released released;
   for (std::size_t at = 0; at < verdicts.size(); ++at) {
     Entry* entry = find(hello_held_[at]);
-    if (entry == nullptr || entry->state != State::held || verdicts[at] == Code::ok) continue;
+    if (verdicts[at] == Code::ok) {
+      // Given up while the HELLO was under way: the broker takes it for held here, and nobody would ever run it.
+      if (entry == nullptr) released.jobs.push_back(hello_held_tokens_[at]);
+      continue;
+    }
+    if (entry == nullptr || entry->state != State::held) continue;
     entry->state = State::free;
     leaving.push_back(hello_held_[at].index);
   }
   leave_line(leaving.size());
   for (const std::uint32_t index : leaving) forget(index);
+  release(std::move(released), out);
 }
 
 // A run that does not count any more is stopped: going on would only do the same work twice.

@@ -91,6 +91,25 @@ TEST(WorkerSession, GivesUpWhatIsNotStartedBeforeTheLeaseEnds) {
   EXPECT_TRUE(driver.hello.held.empty());
 }
 
+TEST(WorkerSession, WhatWasGivenUpBehindAHelloIsHandedBack) {
+  CoreDriver driver{1};
+  driver.attach();
+  driver.dispatch(1);
+  driver.now.ms += 11'500;
+  driver.dispatch(1);
+  driver.receive(wire::ErrorReply{Code::no_session, "restarted", Millis{0}});
+  driver.say_hello();
+  ASSERT_EQ(driver.hello.held.size(), 1U);
+  driver.wait(600);  // 0.8 of the lease is 12 s
+  EXPECT_EQ(driver.core->held(), 0U);
+  driver.sent.clear();
+  driver.welcome();  // takes it for held here
+  const auto* released = driver.last<wire::Released>();
+  ASSERT_NE(released, nullptr);
+  ASSERT_EQ(released->jobs.size(), 1U);
+  EXPECT_EQ(released->jobs[0], driver.tokens.at(1));
+}
+
 TEST(WorkerSession, TheLeaseCountsFromBeforeTheRenewalWasSent) {
   CoreDriver driver{1};
   driver.attach();
