@@ -118,6 +118,12 @@ struct Complete {
   std::span<const CompletionItem> items;
   std::span<const FinishedJob> found;
 };
+// Something came from the worker that is not carried out yet, because it waits for the store: a sign of life all the same.
+// A HELLO names the session by its uuid.
+struct WorkerHeard {
+  SessionRef session = kNoSession;
+  Uuid uuid;
+};
 struct Renew {
   SessionRef session = kNoSession;
   std::uint64_t started_through = 0;

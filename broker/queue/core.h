@@ -105,6 +105,7 @@ class Core {
   void apply(const WorkerHello& command, Now now, Effects& out);
   void apply(const Complete& command, Now now, Effects& out);
   void apply(const Renew& command, Now now, Effects& out);
+  void apply(const WorkerHeard& command, Now now, Effects& out);
   void apply(const Released& command, Now now, Effects& out);
   void apply(const WorkerUnreachable& command, Now now, Effects& out);
   void apply(const WorkerGoodbye& command, Now now, Effects& out);

@@ -26,6 +26,14 @@ void Core::apply(const Renew& command, Now now, Effects& out) {
   s.note_started(*session, command.started_through, command.credit);
 }
 
+void Core::apply(const WorkerHeard& command, Now now, Effects& out) {
+  State& s = *state_;
+  s.start_clock(now);
+  (void)out;
+  Session* session = command.session != kNoSession ? s.sessions.find(command.session) : s.sessions.find_uuid(command.uuid);
+  if (session != nullptr) s.contact(*session, now);
+}
+
 void Core::apply(const WorkerGoodbye& command, Now now, Effects& out) {
   State& s = *state_;
   s.start_clock(now);

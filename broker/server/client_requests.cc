@@ -163,7 +163,10 @@ void Engine::on_worker_hello(Asked& asked, const wire::Hello& hello) {
     refuse(asked, Code::bad_message, "a worker's HELLO names its session, name, slots and queues");
     return;
   }
-  if (parked_for(asked, hello.finished, [](const wire::TokenOf& token) -> const JobId& { return token.id; })) return;
+  if (parked_for(asked, hello.finished, [](const wire::TokenOf& token) -> const JobId& { return token.id; })) {
+    effects_.clear();
+    return core_.apply(queue::WorkerHeard{queue::kNoSession, hello.session}, asked.now, effects_);
+  }
   current_ = Current{Current::Kind::hello, asked.request, false, &hello, asked.now};
   effects_.clear();
   core_.apply(inbound_.hello(hello, asked.route, found_), asked.now, effects_);

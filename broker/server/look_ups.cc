@@ -25,6 +25,10 @@ void Engine::park(Asked& asked, bool decides) {
   }
   ++asked.peer->parked;
   asked.parked = true;
+  if (asked.side != Side::worker || asked.peer->session == queue::kNoSession) return;
+  // Its lease does not wait for the store.
+  effects_.clear();
+  core_.apply(queue::WorkerHeard{asked.peer->session, {}}, asked.now, effects_);
 }
 
 void Engine::park_behind(Asked& asked, const wire::Message& message) {

@@ -223,6 +223,23 @@ TEST_F(LookUpsTest, CompletionsOfForgottenJobsInManyFramesAreAcknowledged) {
   }
 }
 
+TEST_F(LookUpsTest, LeaseOfAWorkerWhoseReportWaitsForTheStoreGoesOn) {
+  wire::Complete late;
+  late.credit = kFrame;
+  late.items.emplace_back().job = {old(1).front(), Token{1, 1}};
+  rig.turn(Side::worker, kWorker, {30, late});
+  ASSERT_EQ(1U, rig.port().reads());
+  for (wire::Request request = 31; request < 37; ++request) {  // 24 s; the lease is 15 s
+    rig.pass(Millis{4000});
+    rig.turn(Side::worker, kWorker, {request, wire::Renew{0, kFrame, {}}});
+  }
+  EXPECT_EQ(0U, rig.unread(kWorker));  // nothing of it is carried out
+  EXPECT_EQ(1U, rig.engine().sessions().workers());
+  rig.settle();
+  EXPECT_NE(nullptr, rig.answer(kWorker).as<wire::Completed>());
+  EXPECT_NE(nullptr, rig.answer(kWorker).as<wire::Renewed>());
+}
+
 TEST_F(LookUpsTest, WaitBehindARetryOfTheSameJobIsToldTheNewEnd) {
   const Ids ids = old(1);
   wire::Retry retry;
