@@ -98,6 +98,7 @@ class Auditor {
     std::string name, host, boot;
     std::uint64_t pid = 0, start = 0;
     std::uint64_t life = 0;  // of the broker that knows it
+    server::Route newest_route = 0;  // of its last HELLO
     std::vector<std::string> queues, types;
     std::deque<std::uint32_t> credits;  // that may have counted for what is sent now
     std::set<Token> open;               // dispatched and unfinished
@@ -135,8 +136,13 @@ class Auditor {
   void judge_jobs(std::uint64_t asked_at, const wire::Jobs& answer);
   void judge_admin(const Question& asked, const wire::AdminReply& answer);
   // auditor_ends.cc
-  void told_end(Job& job, JobState state, std::string_view why, const std::optional<std::string>& result);
-  void judge_end(const Job& job, JobState state, const std::optional<std::string>& result);
+  // As far as it was told with it.
+  struct Details {
+    std::optional<std::string> result;
+    std::uint32_t losses = 0;
+  };
+  void told_end(Job& job, JobState state, std::string_view why, const Details& details);
+  void judge_end(const Job& job, JobState state, const Details& details);
   void told_alive(Job& job, JobState state, std::string_view why);
   void told_unknown(const Job& job, std::uint64_t asked_at, std::string_view why);
   // auditor_workers.cc

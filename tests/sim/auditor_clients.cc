@@ -136,7 +136,7 @@ void Auditor::judge_accepted(const Question& asked, std::size_t item, Job& job, 
     job.accepted_item = item;
   }
   if (!result.plain && is_final(result.state)) {
-    told_end(job, result.state, "submitted again", std::nullopt);
+    told_end(job, result.state, "submitted again", {});
   }
   if (job.acked_at != 0) return;
   job.acked_at = event_;
@@ -161,7 +161,7 @@ void Auditor::judge_results(const Question& asked, const wire::Results& answer) 
     }
     if (result.code == Code::ok) job->cancel_acked = true;
     if (result.code == Code::ok && !result.plain && result.state == JobState::cancelled) {
-      told_end(*job, JobState::cancelled, "CANCEL", std::nullopt);
+      told_end(*job, JobState::cancelled, "CANCEL", {});
     }
     if (result.code == Code::not_found) told_unknown(*job, asked.at, "CANCEL");
   }
@@ -179,9 +179,9 @@ void Auditor::judge_notify(const Question* asked, const wire::Notify& answer) {
       told_unknown(*job, asked->at, "NOTIFY");
       continue;
     }
-    std::optional<std::string> result;
-    if (item.state == JobState::succeeded && !item.report.result.empty()) result = std::string(item.report.result);
-    told_end(*job, item.state, "NOTIFY", result);
+    Details details{std::nullopt, item.losses};
+    if (item.state == JobState::succeeded && !item.report.result.empty()) details.result = item.report.result;
+    told_end(*job, item.state, "NOTIFY", details);
     if (failed()) return;
   }
 }
@@ -198,9 +198,9 @@ void Auditor::judge_jobs(std::uint64_t asked_at, const wire::Jobs& answer) {
     if (info.queue != job->ask.queue || info.type != job->ask.type)
       return fail(name(info.id) + " changed its queue or type");
     if (is_final(info.state)) {
-      std::optional<std::string> result;
-      if (info.state == JobState::succeeded && !info.report.result.empty()) result = std::string(info.report.result);
-      told_end(*job, info.state, "GET", result);
+      Details details{std::nullopt, info.losses};
+      if (info.state == JobState::succeeded && !info.report.result.empty()) details.result = info.report.result;
+      told_end(*job, info.state, "GET", details);
     } else {
       told_alive(*job, info.state, "GET");
     }

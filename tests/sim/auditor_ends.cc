@@ -6,7 +6,7 @@
 
 namespace rota::sim {
 
-void Auditor::told_end(Job& job, JobState state, std::string_view why, const std::optional<std::string>& result) {
+void Auditor::told_end(Job& job, JobState state, std::string_view why, const Details& details) {
   const std::string text = name(job.ask.id) + " (" + std::string(why) + ")";
   if (job.received_at == 0) return fail(text + " ended, but nobody submitted it");
   // What is told of memory jobs does not wait in line with the rest: after a retry their ends cannot be put in order.
@@ -21,23 +21,24 @@ void Auditor::told_end(Job& job, JobState state, std::string_view why, const std
     ++totals_.revivals;
     job.told.reset();
   }
-  judge_end(job, state, result);
+  judge_end(job, state, details);
   if (job.told) return;
   job.told = state;
   ++(state == JobState::succeeded ? totals_.succeeded : totals_.other_ends);
 }
 
 // Whether an end is explained by what the broker was told.
-void Auditor::judge_end(const Job& job, JobState state, const std::optional<std::string>& result) {
+void Auditor::judge_end(const Job& job, JobState state, const Details& details) {
   const std::string text = name(job.ask.id) + " ended " + std::string(job_state_name(state));
   const auto reported = [&](auto matches) { return std::any_of(job.sent.begin(), job.sent.end(), matches); };
   switch (state) {
     case JobState::succeeded: {
       const bool known = reported([&](const Sent& one) {
         return one.completed_at != 0 && one.end == AttemptEnd::succeeded &&
-               (!result || *result == "did " + text_of(one.token));
+               (!details.result || *details.result == "did " + text_of(one.token));
       });
-      if (!known) fail(text + ", but no worker reported that" + (result ? " with the result '" + *result + "'" : ""));
+      if (!known)
+        fail(text + ", but no worker reported that" + (details.result ? " with the result '" + *details.result + "'" : ""));
       return;
     }
     case JobState::failed: {
@@ -50,9 +51,9 @@ void Auditor::judge_end(const Job& job, JobState state, const std::optional<std:
         if (one.completed_at == 0 || !failure) ++lost;
       }
       const bool spent = failures > 0 && failures > (job.ask.options.expires.count() > 0 ? 0 : job.ask.options.retries);
-      // A dispatch that a crash kept from leaving counts as a loss too.
-      if (!rejected && !spent && lost + totals_.restarts <= job.ask.options.losses)
-        fail(text + " before its retries or losses were spent");
+      // A dispatch that a crash, or the end of its worker, kept from leaving counts as a loss too.
+      lost = std::max<std::uint64_t>(lost + totals_.restarts, details.losses);
+      if (!rejected && !spent && lost <= job.ask.options.losses) fail(text + " before its retries or losses were spent");
       return;
     }
     case JobState::cancelled:

@@ -56,6 +56,7 @@ void Auditor::note_hello(server::Route route, const wire::Message& message, cons
   session.boot = hello.boot_id;
   session.pid = hello.pid;
   session.start = hello.start_time;
+  session.newest_route = route;
   session.credits.push_back(hello.credit);
   session.queues.clear();
   session.types.clear();
@@ -78,7 +79,9 @@ void Auditor::note_hello(server::Route route, const wire::Message& message, cons
   list(hello.finished, question.finished);
   for (auto& [id, job] : jobs_) {
     for (Sent& sent : job.sent) {
-      if (sent.session == hello.session && !listed.contains(sent.token)) sent.over = true;
+      if (sent.session != hello.session) continue;
+      // Not listed; or its lease ended before this, and what it says now comes too late.
+      if (!listed.contains(sent.token) || lease_may_be_over(sent)) sent.over = true;
     }
   }
   questions_[{route, message.request}] = std::move(question);
@@ -167,7 +170,7 @@ void Auditor::judge_dispatch(server::Route route, const wire::Dispatch& dispatch
       return fail(text + " is dispatched to " + session.name + ", which does not serve it");
     }
     if (paused_.contains(job->ask.queue)) return fail(text + " is dispatched although its queue is paused");
-    if (job->sent.empty() && job->received_life == life_ && job->ask.options.delay.count() > 0 &&
+    if (job->sent.empty() && !job->retried && job->received_life == life_ && job->ask.options.delay.count() > 0 &&
         timeline_.now().steady < job->received_when + job->ask.options.delay) {
       return fail(text + " is dispatched before its delay is over");
     }
@@ -190,6 +193,8 @@ void Auditor::judge_dispatch(server::Route route, const wire::Dispatch& dispatch
     }
     if (failed()) return;
     job->sent.push_back({token, bound->second, event_, timeline_.now().steady, life_});
+    // A HELLO on a newer connection came before it and does not list it.
+    job->sent.back().over = session.newest_route != route;
     session.open.insert(token);
     judge_credit(session, text);
     if (failed()) return;
@@ -270,7 +275,7 @@ void Auditor::judge_counted(Job& job, Token token, AttemptEnd end, std::uint64_t
       return fail(text + " succeeded, but " + text_of(other.token) + " had succeeded before");
     }
   }
-  told_end(job, JobState::succeeded, "COMPLETED", std::nullopt);
+  told_end(job, JobState::succeeded, "COMPLETED", {});
 }
 
 }  // namespace rota::sim
