@@ -16,7 +16,7 @@ void Rate::roll(Steady now) {
   }
   for (std::int64_t i = 0; i < passed; ++i) {
     past_[at_] = std::exchange(current_, 0);
-    at_ = (at_ + 1) % kSeconds;
+    at_ = static_cast<std::uint32_t>((at_ + 1) % kSeconds);
   }
   end_ += passed * kSecond;
 }
