@@ -97,7 +97,7 @@ class Auditor {
   struct Session {
     std::string name, host, boot;
     std::uint64_t pid = 0, start = 0;
-    std::uint64_t life = 0;  // of the broker that knows it
+    std::uint64_t life = 0;          // of the broker that knows it
     server::Route newest_route = 0;  // of its last HELLO
     std::vector<std::string> queues, types;
     std::deque<std::uint32_t> credits;  // that may have counted for what is sent now

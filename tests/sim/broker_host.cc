@@ -32,6 +32,7 @@ struct BrokerHost::Life {
   std::uint64_t turns = 0;
   Steady maintained;
   bool stopping = false;
+  std::map<Route, std::pair<Side, std::string>>* goodbyes = nullptr;  // gathered there
 };
 
 BrokerHost::BrokerHost(const Parts& parts, Dice dice) : parts_(parts), dice_(dice), broker_id_(dice_.uuid()) {}
@@ -141,6 +142,10 @@ void BrokerHost::arrived(LineId line, Side side, std::string frame) {
 void BrokerHost::line_closed(LineId /*line*/) {}
 
 void BrokerHost::send(Side side, Route route, std::string_view frame) {
+  if (life_->goodbyes != nullptr) {
+    life_->goodbyes->emplace(route, std::pair(side, std::string(frame)));
+    return;
+  }
   for (auto& [to, bytes] : parts_.saboteur.outbound(side, route, frame)) put_on_line(side, to, bytes);
 }
 
@@ -287,7 +292,7 @@ void BrokerHost::turn() {
   if (!life.committing && !life.committed && life.reading.empty() && life.done.empty()) parts_.auditor.all_is_sent();
   const bool more = !life.inbox[0].empty() || !life.inbox[1].empty();
   if (life.stopping && !more && life.engine->is_settled()) {
-    life.engine->say_goodbye();
+    say_goodbye();
     parts_.trace.note("* the broker has stopped");
     return die(Network::Death::orderly, stop_down_for_);
   }
@@ -296,6 +301,15 @@ void BrokerHost::turn() {
   Millis patience{1000};
   if (due != kNeverSteady) patience = std::clamp(due - now.steady, Millis{1}, patience);
   wake(more ? Millis{1} : patience);
+}
+
+// The engine says it to its peers in no order; a replay needs one.
+void BrokerHost::say_goodbye() {
+  std::map<Route, std::pair<Side, std::string>> goodbyes;
+  life_->goodbyes = &goodbyes;
+  life_->engine->say_goodbye();
+  life_->goodbyes = nullptr;
+  for (const auto& [route, frame] : goodbyes) send(frame.first, route, frame.second);
 }
 
 void BrokerHost::take_done() {

@@ -70,6 +70,7 @@ class BrokerHost final : public Network::Broker, private server::Outbox, private
   void carry_out_read();
   void wake(Millis in);
   void turn();
+  void say_goodbye();
   void take_done();
   void drain(server::Side side);
   void hand_in(server::Side side, LineId line, const std::string& frame);
