@@ -70,6 +70,13 @@ void Auditor::sent(server::Side side, server::Route route, const wire::Message& 
   }
 }
 
+void Auditor::ask(server::Route route, const wire::Message& message, Question question) {
+  const auto [at, is_new] = questions_.try_emplace({route, message.request});
+  // The same once more: an answer may still be to the first.
+  if (!is_new) question.at = at->second.at;
+  at->second = std::move(question);
+}
+
 void Auditor::undelivered(const wire::Message& message) {
   const auto* dispatch = std::get_if<wire::Dispatch>(&message.body);
   if (dispatch == nullptr) return;

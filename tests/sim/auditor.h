@@ -124,6 +124,7 @@ class Auditor {
   };
   using QuestionKey = std::pair<server::Route, wire::Request>;
 
+  void ask(server::Route route, const wire::Message& message, Question question);
   // auditor_clients.cc
   void received_from_client(server::Route route, const wire::Message& message);
   void sent_to_client(server::Route route, const wire::Message& message);

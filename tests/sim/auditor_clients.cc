@@ -36,7 +36,7 @@ void Auditor::received_from_client(server::Route route, const wire::Message& mes
   } else {
     return;
   }
-  questions_[{route, message.request}] = std::move(question);
+  ask(route, message, std::move(question));
 }
 
 void Auditor::note_submit(server::Route route, const wire::Message& message, const wire::Submit& submit) {
@@ -61,7 +61,7 @@ void Auditor::note_submit(server::Route route, const wire::Message& message, con
     // Forgotten at once, or soon: its id is new again.
     if (job->may_be_forgotten) job->told.reset();
   }
-  questions_[{route, message.request}] = std::move(question);
+  ask(route, message, std::move(question));
 }
 
 void Auditor::note_admin(server::Route route, const wire::Message& message, const wire::Admin& admin) {
@@ -82,7 +82,7 @@ void Auditor::note_admin(server::Route route, const wire::Message& message, cons
       if (job.ask.queue == question.queue && job.received_at != 0) job.may_be_forgotten = true;
     }
   }
-  questions_[{route, message.request}] = std::move(question);
+  ask(route, message, std::move(question));
 }
 
 void Auditor::sent_to_client(server::Route route, const wire::Message& message) {

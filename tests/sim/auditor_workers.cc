@@ -37,6 +37,13 @@ void Auditor::end_dispatches_of(const Uuid& session) {
 void Auditor::note_contact(server::Route route, std::optional<std::uint32_t> credit) {
   Session* session = session_on(route);
   if (session == nullptr) return;
+  // If its lease was over, this comes too late.
+  const Uuid uuid = bound_.at(route);
+  for (auto& [id, job] : jobs_) {
+    for (Sent& sent : job.sent) {
+      if (sent.session == uuid && !sent.over) sent.over = lease_may_be_over(sent);
+    }
+  }
   session->contact = timeline_.now().steady;
   if (credit) session->credits.push_back(*credit);
 }
@@ -84,7 +91,7 @@ void Auditor::note_hello(server::Route route, const wire::Message& message, cons
       if (!listed.contains(sent.token) || lease_may_be_over(sent)) sent.over = true;
     }
   }
-  questions_[{route, message.request}] = std::move(question);
+  ask(route, message, std::move(question));
 }
 
 void Auditor::note_complete(server::Route route, const wire::Message& message, const wire::Complete& complete) {
@@ -108,7 +115,7 @@ void Auditor::note_complete(server::Route route, const wire::Message& message, c
       sent->end = item.end;
     }
   }
-  questions_[{route, message.request}] = std::move(question);
+  ask(route, message, std::move(question));
 }
 
 void Auditor::sent_to_worker(server::Route route, const wire::Message& message) {
