@@ -7,6 +7,9 @@ namespace rota::queue {
 
 bool Core::State::proves_dead(const Session& old, const WorkerHello& hello) {
   if (old.host != hello.host) return false;
+  // The HELLO of an older connection, carried out late because it waited for the store: its own process may be the dead
+  // one.
+  if (hello.route < old.route) return false;
   if (old.boot_id != hello.boot_id) return true;
   return old.pid == hello.pid && old.start_time != hello.start_time;
 }

@@ -197,7 +197,7 @@ void Script::hello(const Line& line) {
   }
   const auto found = look_up(ids);
   WorkerHello command;
-  command.route = ++routes_;
+  command.route = line.number("route", ++routes_);
   route_names_[command.route] = name;
   worker.connection = line.number("connection", worker.connection + 1);
   command.session = worker.uuid;
