@@ -145,7 +145,8 @@ void Auditor::judge_order() {
   std::vector<const Job*> plain;
   for (const auto& [id, job] : jobs_) {
     // A retry puts a job that never ran behind the others.
-    if (job.accepted_times != 1 || job.accepted_request == 0 || job.sent.empty() || job.retried) continue;
+    if (job.accepted_times != 1 || job.accepted_request == 0 || job.sent.empty() || job.retried || job.may_be_forgotten)
+      continue;
     if (job.ask.options.delay.count() > 0 || job.ask.options.run_at.ms > 0) continue;
     plain.push_back(&job);
   }

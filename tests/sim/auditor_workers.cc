@@ -165,6 +165,13 @@ void Auditor::judge_dispatch(server::Route route, const wire::Dispatch& dispatch
     const wire::DispatchShared& shared = dispatch.shared[item.shared];
     Job* job = job_of(item.id);
     ++totals_.dispatches;
+    if (job != nullptr && !job->sent.empty() && job->ask.options.durability == Durability::memory &&
+        token < job->sent.back().token) {
+      // Held back behind older frames of its peer, and overtaken by the next one: it leads to nothing.
+      job->sent.insert(job->sent.begin(), {token, bound->second, event_, timeline_.now().steady, life_});
+      job->sent.front().over = true;
+      continue;
+    }
     if (job == nullptr || job->received_at == 0) return fail("a job is dispatched that nobody submitted: " + name(item.id));
     const std::string text = name(item.id) + " " + text_of(token);
     if (shared.queue != job->ask.queue || shared.type != job->ask.type || item.payload != job->ask.payload) {
