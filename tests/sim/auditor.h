@@ -140,7 +140,7 @@ class Auditor {
   // As far as it was told with it.
   struct Details {
     std::optional<std::string> result;
-    std::uint32_t losses = 0;
+    std::optional<std::uint32_t> losses;
   };
   void told_end(Job& job, JobState state, std::string_view why, const Details& details);
   void judge_end(const Job& job, JobState state, const Details& details);

@@ -42,6 +42,7 @@ void Auditor::judge_end(const Job& job, JobState state, const Details& details) 
       return;
     }
     case JobState::failed: {
+      if (!details.losses) return;
       std::uint64_t failures = 0, lost = 0;
       bool rejected = false;
       for (const Sent& one : job.sent) {
@@ -52,7 +53,7 @@ void Auditor::judge_end(const Job& job, JobState state, const Details& details) 
       }
       const bool spent = failures > 0 && failures > (job.ask.options.expires.count() > 0 ? 0 : job.ask.options.retries);
       // A dispatch that a crash, or the end of its worker, kept from leaving counts as a loss too.
-      lost = std::max<std::uint64_t>(lost + totals_.restarts, details.losses);
+      lost = std::max<std::uint64_t>(lost + totals_.restarts, *details.losses);
       if (!rejected && !spent && lost <= job.ask.options.losses) fail(text + " before its retries or losses were spent");
       return;
     }
@@ -69,8 +70,8 @@ void Auditor::judge_end(const Job& job, JobState state, const Details& details) 
 
 void Auditor::told_alive(Job& job, JobState state, std::string_view why) {
   if (!job.told) return;
-  // What a GET says of a memory job leaves behind what was decided later.
-  if (job.ask.options.durability == Durability::memory && why == "GET") return;
+  // What is said of a memory job, its dispatch too, may leave behind what was decided later.
+  if (job.ask.options.durability == Durability::memory) return;
   if (job.may_be_forgotten) {  // and submitted again, as a new job
     job.told.reset();
     return;
