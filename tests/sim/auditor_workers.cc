@@ -274,7 +274,7 @@ void Auditor::judge_counted(Job& job, Token token, AttemptEnd end, std::uint64_t
   if (mine == nullptr) return;
   const std::string text = name(job.ask.id) + " " + text_of(token);
   for (const Sent& other : job.sent) {
-    if (mine->at < other.at && other.at < first_seen) {
+    if (mine->token < other.token && other.at < first_seen) {
       return fail("the completion of " + text + " was taken although " + text_of(other.token) + " had been dispatched");
     }
   }
