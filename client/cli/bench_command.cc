@@ -74,7 +74,7 @@ int BenchCommand::run(Session& session) {
     worker.broker = session.broker_given() ? session.broker() : kDefaultWorkersEndpoint;
     worker.queue = load_.shared.queue;
     worker.name = worker_name_;
-    worker.jobs = static_cast<std::uint64_t>(jobs_);
+    worker.jobs = static_cast<std::uint64_t>(std::max<std::int64_t>(jobs_, 0));
     worker.slots = static_cast<std::uint32_t>(slots_);
     const Status ran = run_bench_worker(worker);
     return ran ? 0 : session.fail(ran.error());
@@ -82,6 +82,8 @@ int BenchCommand::run(Session& session) {
   if (workload != "submit" && workload != "lifecycle" && workload != "latency") {
     return session.usage("bench: '" + workload + "' is not allowed; give submit, lifecycle, latency or worker");
   }
+  if (jobs_ == 0)
+    return session.usage("--jobs: '0' is not allowed; give at least 1 (only bench worker runs until stopped)");
   if (rate_ > 0 && workload != "latency") return session.usage("--rate is for bench latency");
   return measure(session, workload);
 }
@@ -105,9 +107,13 @@ int BenchCommand::measure(Session& session, const std::string& workload) {
                       static_cast<std::uint64_t>(slots_), session.timeout());
     if (!started) return session.fail_request(started.error());
   }
+  BenchPatience patience;
+  patience.limit = session.wait_limit();
+  patience.waiting = [&session](const std::string& reason) { session.notice("waiting: " + reason); };
   const Result<BenchFigures> figures = workload == "submit"      ? bench_submit(session.client(), load_)
-                                       : workload == "lifecycle" ? bench_lifecycle(session.client(), load_)
-                                                                 : bench_latency(session.client(), load_);
+                                       : workload == "lifecycle" ? bench_lifecycle(session.client(), load_, patience)
+                                                                 : bench_latency(session.client(), load_, patience);
+  if (!figures && patience.ran_out) return session.fail(figures.error());
   if (!figures) return session.fail_request(figures.error());
   print(session, workload, *figures);
   return 0;

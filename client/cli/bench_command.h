@@ -18,7 +18,7 @@ class BenchCommand : public Command {
   void print(const Session& session, const std::string& workload, const BenchFigures& figures) const;
 
   BenchLoad load_;
-  std::int64_t jobs_ = 0;  // 0: the workload's own
+  std::int64_t jobs_ = -1;  // negative: the workload's own
   std::int64_t batch_ = 64;
   std::int64_t window_ = 1000;
   std::int64_t rate_ = 0;

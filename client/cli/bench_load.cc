@@ -5,12 +5,14 @@
 #include <optional>
 
 #include "common/base/clock.h"
+#include "common/base/units.h"
 
 namespace rota::cli {
 
 namespace {
 
 constexpr Millis kTurn{1000};
+constexpr std::int64_t kExplainAfterUs = 2'000'000;
 constexpr std::int64_t kSpinUs = 1500;  // waits are whole milliseconds: the rest of a schedule is spun
 
 // The broker's counters at one moment.
@@ -46,8 +48,9 @@ std::uint32_t number_of(const JobId& id) {
 // One run: what it submitted when, and how long each job took.
 class Run {
  public:
-  Run(client::Client& client, const BenchLoad& load)
-      : client_(client), load_(load), payload_(load.payload, 'x'), started_(load.jobs) {
+  // `patience`: null where no ends are waited for.
+  Run(client::Client& client, const BenchLoad& load, BenchPatience* patience)
+      : client_(client), load_(load), patience_(patience), payload_(load.payload, 'x'), started_(load.jobs) {
     took_.reserve(load.jobs);
     client_.on_submitted([this](const client::SubmitResult& result) {
       if (result.code != Code::ok) note_failure(result.code, result.message);
@@ -87,6 +90,8 @@ class Run {
     item.id = numbered_id(client_, load_.shared.queue, number);
     item.payload = payload_;
     started_[number] = as_of_us;
+    if (submitted_ == final_) still_since(monotonic_us());
+    last_id_ = *item.id;
     const Result<client::Ticket> ticket = client_.submit_async(load_.shared, item, notify);
     if (!ticket) return ticket.error();
     if (submitted_ == 0) first_ticket_ = *ticket;
@@ -95,10 +100,11 @@ class Run {
   }
 
   [[nodiscard]] Status turn(Millis most) {
-    const Result<std::size_t> handled = client_.poll(most);
+    const bool limited = patience_ != nullptr && patience_->limit.count() >= 0;
+    const Result<std::size_t> handled = client_.poll(limited ? std::min(most, patience_->limit) : most);
     if (!handled) return handled.error();
     if (failure_) return *failure_;
-    return {};
+    return patience_ != nullptr && submitted_ > final_ ? look_at_waiting() : Status{};
   }
 
   [[nodiscard]] Result<BenchFigures> end() {
@@ -126,6 +132,34 @@ class Run {
   [[nodiscard]] std::int64_t start_us() const { return start_us_; }
 
  private:
+  void still_since(std::int64_t now_us) {
+    final_then_ = final_;
+    still_since_us_ = now_us;
+    next_explanation_us_ = now_us + kExplainAfterUs;
+  }
+  // Says why nothing ends, and gives up at the limit.
+  [[nodiscard]] Status look_at_waiting() {
+    const std::int64_t now_us = monotonic_us();
+    if (final_ != final_then_) still_since(now_us);
+    if (patience_->limit.count() >= 0 && (now_us - still_since_us_) / 1000 >= patience_->limit.count()) {
+      patience_->ran_out = true;
+      return Error{Code::timed_out, std::to_string(final_) + " of " + std::to_string(load_.jobs) +
+                                        " jobs ended, and no other within " + format_duration(patience_->limit) +
+                                        "; 'rota workers' shows who could serve queue " + load_.shared.queue};
+    }
+    if (now_us >= next_explanation_us_) explain();
+    return {};
+  }
+  void explain() {
+    next_explanation_us_ = monotonic_us() + kExplainAfterUs;
+    if (!client_.in_contact()) return;
+    const std::vector<JobId> last{last_id_};
+    const Result<std::vector<client::Job>> jobs = client_.get(last);
+    if (!jobs || jobs->empty() || jobs->front().waiting_for.empty()) return;
+    if (jobs->front().waiting_for == explanation_) return;
+    explanation_ = jobs->front().waiting_for;
+    patience_->waiting(explanation_);
+  }
   void note_time(std::uint32_t number) {
     if (number >= started_.size()) return;
     const std::int64_t took = monotonic_us() - started_[number];
@@ -137,6 +171,7 @@ class Run {
 
   client::Client& client_;
   const BenchLoad& load_;
+  BenchPatience* patience_;
   std::string payload_;
   std::vector<std::int64_t> started_;
   std::vector<std::uint32_t> took_;
@@ -146,6 +181,11 @@ class Run {
   client::Ticket first_ticket_ = 0;
   std::uint64_t submitted_ = 0, acknowledged_ = 0, final_ = 0;
   std::int64_t start_us_ = 0;
+  JobId last_id_;                    // of the last job that was submitted
+  std::uint64_t final_then_ = 0;     // ends at still_since_us_
+  std::int64_t still_since_us_ = 0;  // no job ended since
+  std::int64_t next_explanation_us_ = 0;
+  std::string explanation_;
 };
 
 // Turns until the clock shows `until_us`.
@@ -159,7 +199,7 @@ Status turn_until(Run& run, std::int64_t until_us) {
 }  // namespace
 
 Result<BenchFigures> bench_submit(client::Client& client, const BenchLoad& load) {
-  Run run(client, load);
+  Run run(client, load, nullptr);
   if (const Status begun = run.begin(true); !begun) return begun.error();
   while (run.submitted() < load.jobs) {
     if (const Status submitted = run.submit(false, monotonic_us()); !submitted) return submitted.error();
@@ -171,8 +211,8 @@ Result<BenchFigures> bench_submit(client::Client& client, const BenchLoad& load)
   return run.end();
 }
 
-Result<BenchFigures> bench_lifecycle(client::Client& client, const BenchLoad& load) {
-  Run run(client, load);
+Result<BenchFigures> bench_lifecycle(client::Client& client, const BenchLoad& load, BenchPatience& patience) {
+  Run run(client, load, &patience);
   if (const Status begun = run.begin(false); !begun) return begun.error();
   // Room is used a batch at a time: a message for every job that ends would cost more than it hastens.
   const std::uint64_t refill = std::min(load.batch, load.window);
@@ -188,8 +228,8 @@ Result<BenchFigures> bench_lifecycle(client::Client& client, const BenchLoad& lo
   return run.end();
 }
 
-Result<BenchFigures> bench_latency(client::Client& client, const BenchLoad& load) {
-  Run run(client, load);
+Result<BenchFigures> bench_latency(client::Client& client, const BenchLoad& load, BenchPatience& patience) {
+  Run run(client, load, &patience);
   if (const Status begun = run.begin(false); !begun) return begun.error();
   while (run.submitted() < load.jobs) {
     std::int64_t as_of = monotonic_us();

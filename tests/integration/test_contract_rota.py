@@ -88,6 +88,7 @@ CONTRACT = {
             "--workers-endpoint")},
         "--name": ["Bench.test_own_worker_serves_so_many_jobs"],
         "figures": ["test_contract_docs.Json.test_bench"],
+        "without a worker": ["Bench.test_without_a_worker_it_says_so_and_gives_up_at_its_timeout"],
     },
 }
 # Exit codes of all commands.
@@ -372,6 +373,15 @@ class Bench(RotaTest):
     def test_unknown_workload_and_option(self):
         self.assert_sentence(self.rota(self.b, "bench", "sprint", code=64), "sprint", "lifecycle")
         self.assert_sentence(self.rota(self.b, "bench", "submit", "--rate", "5", code=64), "--rate")
+        for workload in ("submit", "lifecycle", "latency"):
+            self.assert_sentence(self.rota(self.b, "bench", workload, "--jobs", "0", code=64), "--jobs", "at least 1")
+
+    def test_without_a_worker_it_says_so_and_gives_up_at_its_timeout(self):
+        for words in (["latency"], ["latency", "--rate", "1000"], ["lifecycle"]):
+            outcome = self.rota(self.b, "--timeout", "3s", "bench", *words, "--jobs", "5", code=124)
+            self.assertEqual(2, len(outcome.err.splitlines()), outcome)
+            self.assertIn("rota: waiting: no connected worker serves bench.noop on default", outcome.err)
+            self.assertIn("0 of 5 jobs ended, and no other within 3s", outcome.err)
 
 
 if __name__ == "__main__":
