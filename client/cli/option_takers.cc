@@ -12,7 +12,7 @@ namespace rota::cli {
 
 namespace {
 
-Error give(std::string allowed) { return Error{Code::bad_message, "give " + std::move(allowed)}; }
+Error bad(std::string message) { return Error{Code::bad_message, std::move(message)}; }
 
 // A whole number at the front of `text`, which is shortened by it.
 std::optional<std::int64_t> take_index(std::string_view& text) {
@@ -39,7 +39,7 @@ std::optional<std::uint32_t> parse_factor(std::string_view text) {
 
 program::Options::Taker queue_name(std::string& target) {
   return [&target](std::string_view text) -> Status {
-    if (!is_valid_queue_name(text)) return give("1 to 64 of A-Z a-z 0-9 . _ -");
+    if (!is_valid_queue_name(text)) return bad("give 1 to 64 of A-Z a-z 0-9 . _ -");
     target = text;
     return {};
   };
@@ -50,7 +50,7 @@ program::Options::Taker type_name(std::string& target) { return queue_name(targe
 program::Options::Taker text_up_to(std::string& target, std::size_t most) {
   return [&target, most](std::string_view text) -> Status {
     if (text.empty() || !is_valid_text(text, most)) {
-      return give("text without control characters, at most " + std::to_string(most) + " bytes");
+      return bad("give text without control characters, at most " + std::to_string(most) + " bytes");
     }
     target = text;
     return {};
@@ -60,7 +60,7 @@ program::Options::Taker text_up_to(std::string& target, std::size_t most) {
 program::Options::Taker time_of_day(Wall& target) {
   return [&target](std::string_view text) -> Status {
     const auto at = parse_time(text);
-    if (!at || at->ms <= 0) return give("a time like 2026-11-22T10:15:00Z or 2026-11-22T11:15:00+01:00");
+    if (!at || at->ms <= 0) return bad("give a time like 2026-11-22T10:15:00Z or 2026-11-22T11:15:00+01:00");
     target = *at;
     return {};
   };
@@ -69,7 +69,7 @@ program::Options::Taker time_of_day(Wall& target) {
 program::Options::Taker name_value(std::vector<client::StringPair>& target) {
   return [&target](std::string_view text) -> Status {
     const std::size_t sign = text.find('=');
-    if (sign == std::string_view::npos || sign == 0) return give("NAME=VALUE");
+    if (sign == std::string_view::npos || sign == 0) return bad("give NAME=VALUE");
     target.emplace_back(text.substr(0, sign), text.substr(sign + 1));
     return {};
   };
@@ -77,8 +77,8 @@ program::Options::Taker name_value(std::vector<client::StringPair>& target) {
 
 program::Options::Taker backoff(client::JobOptions& target) {
   return [&target](std::string_view text) -> Status {
-    const Error rule = give("DUR, DUR,FACTOR or DUR,FACTOR,MAX with a factor from " + std::to_string(kMinFactor) + " to " +
-                            std::to_string(kMaxFactor) + ", such as 1s,2,10m");
+    const Error rule = bad("give DUR, DUR,FACTOR or DUR,FACTOR,MAX with a factor from " + std::to_string(kMinFactor) +
+                           " to " + std::to_string(kMaxFactor) + ", such as 1s,2,10m");
     std::vector<std::string_view> parts;
     for (std::size_t comma = text.find(','); comma != std::string_view::npos; comma = text.find(',')) {
       parts.push_back(text.substr(0, comma));
@@ -97,7 +97,7 @@ program::Options::Taker backoff(client::JobOptions& target) {
     if (parts.size() > 2) {
       const auto most = parse_duration(parts[2]);
       if (!most) return rule;
-      if (*most < *first) return give("a MAX that is not below the first wait");
+      if (*most < *first) return bad("give a MAX that is not below the first wait");
       target.backoff_max = *most;
     }
     return {};
@@ -107,7 +107,7 @@ program::Options::Taker backoff(client::JobOptions& target) {
 program::Options::Taker durability(Durability& target) {
   return [&target](std::string_view text) -> Status {
     const auto value = parse_durability(text);
-    if (!value || *value == Durability::written) return give("fsync or memory");
+    if (!value || *value == Durability::written) return bad("give fsync or memory");
     target = *value;
     return {};
   };
@@ -132,14 +132,14 @@ program::Options::Taker given_text(std::optional<std::string>& target) {
 program::Options::Taker job_id(std::optional<JobId>& target) {
   return [&target](std::string_view text) -> Status {
     const auto id = parse_uuid(text);
-    if (!id || !is_job_id(*id)) return give("a UUIDv7 as 'rota id' makes them");
+    if (!id || !is_job_id(*id)) return bad("give a UUIDv7 as 'rota id' makes them");
     target = *id;
     return {};
   };
 }
 
 Result<IndexRange> parse_index_range(std::string_view text) {
-  Error rule = give("A-B or A-B:STEP with 0 <= A <= B and STEP >= 1, such as 1-100 or 0-99:10");
+  Error rule = bad("give A-B or A-B:STEP with 0 <= A <= B and STEP >= 1, such as 1-100 or 0-99:10");
   const auto first = take_index(text);
   if (!first || text.empty() || text.front() != '-') return rule;
   text.remove_prefix(1);
@@ -160,7 +160,7 @@ program::Options::Taker index_range(std::optional<IndexRange>& target) {
     const Result<IndexRange> range = parse_index_range(text);
     if (!range) return range.error();
     if (range->count() > limits::kMaxArrayTasks) {
-      return give("a range of at most " + std::to_string(limits::kMaxArrayTasks) + " indexes");
+      return bad("give a range of at most " + std::to_string(limits::kMaxArrayTasks) + " indexes");
     }
     target = *range;
     return {};
@@ -171,7 +171,7 @@ program::Options::Taker endpoint(std::string& target) {
   return [&target](std::string_view text) -> Status {
     const auto parts = net::parse_tcp_endpoint(text);
     const bool usable = (parts && parts->port != 0) || (text.starts_with("ipc://") && text.size() > 6);
-    if (!usable) return give("an endpoint like tcp://10.0.0.5:5555");
+    if (!usable) return bad("give an endpoint like tcp://10.0.0.5:5555");
     target = text;
     return {};
   };
@@ -194,7 +194,7 @@ std::string state_names(std::uint32_t states) {
 program::Options::Taker job_states(std::uint32_t& target, std::uint32_t allowed) {
   return [&target, allowed](std::string_view text) -> Status {
     const std::optional<std::uint32_t> states = parse_job_states(text);
-    if (!states || (*states & ~allowed) != 0) return give(state_names(allowed) + "; several separated by commas");
+    if (!states || (*states & ~allowed) != 0) return bad("give " + state_names(allowed) + "; several separated by commas");
     target = *states;
     return {};
   };
@@ -210,7 +210,7 @@ program::Options::Taker list_cursor(std::string& target) {
       bytes += static_cast<char>(value);
     }
     if (bytes.empty() || bytes.size() * 2 != text.size() || bytes.size() > limits::kMaxCursor) {
-      return give("the cursor as an earlier 'rota list' printed it");
+      return bad("give the cursor as an earlier 'rota list' printed it");
     }
     target = std::move(bytes);
     return {};

@@ -33,7 +33,7 @@ std::vector<std::string> split_at_commas(std::string_view text) {
   }
 }
 
-Error not_one_of(const std::string& allowed) { return Error{Code::bad_message, "give " + allowed}; }
+Error bad(std::string message) { return Error{Code::bad_message, std::move(message)}; }
 
 }  // namespace
 
@@ -93,7 +93,7 @@ void Options::add(Spec spec, Taker taker) {
 void Options::flag(Spec spec, bool& target) {
   if (spec.scope == nullptr) spec.scope = &state_->app;
   Taker taker = [&target](std::string_view text) -> Status {
-    if (text != "true" && text != "1" && text != "false" && text != "0") return not_one_of("true or false");
+    if (text != "true" && text != "1" && text != "false" && text != "0") return bad("give true or false");
     target = text == "true" || text == "1";
     return {};
   };
@@ -111,8 +111,8 @@ Options::Taker Options::text(std::string& target) {
 Options::Taker Options::duration(Millis& target, Millis least) {
   return [&target, least](std::string_view text) -> Status {
     const auto value = parse_duration(text);
-    if (!value) return not_one_of("a duration like 500ms, 10s, 5m, 2h, 7d or 1h30m");
-    if (*value < least) return not_one_of("at least " + format_duration(least));
+    if (!value) return bad("give a duration like 500ms, 10s, 5m, 2h, 7d or 1h30m");
+    if (*value < least) return bad("give at least " + format_duration(least));
     target = *value;
     return {};
   };
@@ -121,9 +121,9 @@ Options::Taker Options::duration(Millis& target, Millis least) {
 Options::Taker Options::size(std::uint64_t& target, std::uint64_t least, std::uint64_t most) {
   return [&target, least, most](std::string_view text) -> Status {
     const auto value = parse_size(text);
-    if (!value) return not_one_of("a size like 100B, 64KiB, 1MiB or 2GiB");
+    if (!value) return bad("give a size like 100B, 64KiB, 1MiB or 2GiB");
     if (*value < least || *value > most) {
-      return not_one_of("a size from " + format_size(least) + " to " + format_size(most));
+      return bad("give a size from " + format_size(least) + " to " + format_size(most));
     }
     target = *value;
     return {};
@@ -135,7 +135,7 @@ Options::Taker Options::integer(std::int64_t& target, std::int64_t least, std::i
     std::int64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc{} || end != text.data() + text.size() || value < least || value > most) {
-      return not_one_of("a whole number from " + std::to_string(least) + " to " + std::to_string(most));
+      return bad("give a whole number from " + std::to_string(least) + " to " + std::to_string(most));
     }
     target = value;
     return {};
@@ -153,7 +153,7 @@ Options::Taker Options::choice(std::string& target, std::vector<std::string> all
       if (i > 0) list += i + 1 == allowed.size() ? " or " : ", ";
       list += allowed[i];
     }
-    return not_one_of(list);
+    return bad("give " + list);
   };
 }
 

@@ -112,6 +112,19 @@ class Texts(unittest.TestCase):
                 stale.append(f"{heading}: {text!r}: {words}")
         self.assertEqual([], stale, "texts of docs/errors.md that the sources do not have:\n" + "\n".join(stale))
 
+    def test_every_text_of_the_page_begins_as_a_source_has_it(self):
+        """The words at its start are those of one literal, behind what is put in there: not gathered from several."""
+        # What begins with the verb alone would stand for all rules.
+        patterns = [Pattern(template) for template in {literal.template for literal in all_literals()}
+                    if is_prose(template) and template.strip(GAP + " ") != "give"]
+        loose = []
+        for heading, text in self.texts:
+            front = re.match(r"(?:[^a-z]*[^a-z\w])?(?:jobs )?", text).end()
+            matches = (pattern.search(text) for pattern in patterns)
+            if not any(match is not None and match.start() <= front for match in matches):
+                loose.append(f"{heading}: {text!r}")
+        self.assertEqual([], loose, "texts of docs/errors.md that begin as no literal of the sources does:\n" + "\n".join(loose))
+
     def test_internal_literals_exist(self):
         templates = {message.template.strip("\n") for message in all_messages()}
         self.assertEqual(set(), set(INTERNAL) - templates)

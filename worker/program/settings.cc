@@ -19,9 +19,9 @@ Error bad(std::string message) { return Error{Code::bad_message, std::move(messa
 
 Status take_broker(std::string_view text, WorkerOptions& into) {
   const auto tcp = net::parse_tcp_endpoint(text);
-  if ((!tcp || tcp->port == 0) && !text.starts_with("ipc://")) return bad("an endpoint like tcp://host:5556");
+  if ((!tcp || tcp->port == 0) && !text.starts_with("ipc://")) return bad("give an endpoint like tcp://host:5556");
   if (into.brokers.size() == limits::kMaxBrokersPerWorker) {
-    return bad("at most " + std::to_string(limits::kMaxBrokersPerWorker) + " brokers");
+    return bad("give at most " + std::to_string(limits::kMaxBrokersPerWorker) + " brokers");
   }
   if (std::find(into.brokers.begin(), into.brokers.end(), text) == into.brokers.end()) into.brokers.emplace_back(text);
   return {};
@@ -39,14 +39,14 @@ Status take_queue(std::string_view text, WorkerOptions& into) {
            weight <= limits::kMaxQueueWeight;
   }
   if (!good) {
-    return bad("NAME or NAME=WEIGHT, a name of 1 to 64 of A-Z a-z 0-9 . _ - and a weight from 1 to " +
+    return bad("give NAME or NAME=WEIGHT, a name of 1 to 64 of A-Z a-z 0-9 . _ - and a weight from 1 to " +
                std::to_string(limits::kMaxQueueWeight));
   }
   for (const auto& [known, ignored] : into.queues) {
-    if (known == name) return bad("each queue once");
+    if (known == name) return bad("give each queue once");
   }
   if (into.queues.size() == limits::kMaxQueuesPerWorker) {
-    return bad("at most " + std::to_string(limits::kMaxQueuesPerWorker) + " queues");
+    return bad("give at most " + std::to_string(limits::kMaxQueuesPerWorker) + " queues");
   }
   into.queues.emplace_back(name, weight);
   return {};
@@ -54,8 +54,10 @@ Status take_queue(std::string_view text, WorkerOptions& into) {
 
 Status take_label(std::string_view text, WorkerOptions& into) {
   const std::size_t equals = text.find('=');
-  if (equals == std::string_view::npos || equals == 0 || !is_valid_text(text, limits::kMaxKey)) return bad("KEY=VALUE");
-  if (into.labels.size() == limits::kMaxLabels) return bad("at most " + std::to_string(limits::kMaxLabels) + " labels");
+  if (equals == std::string_view::npos || equals == 0 || !is_valid_text(text, limits::kMaxKey))
+    return bad("give KEY=VALUE");
+  if (into.labels.size() == limits::kMaxLabels)
+    return bad("give at most " + std::to_string(limits::kMaxLabels) + " labels");
   into.labels.emplace_back(text.substr(0, equals), text.substr(equals + 1));
   return {};
 }
@@ -64,22 +66,22 @@ Status take_command(std::string_view text, Settings& into) {
   const std::size_t equals = text.find('=');
   const std::string_view name = text.substr(0, equals);
   if (equals == std::string_view::npos || !is_valid_type_name(name)) {
-    return bad("NAME=COMMANDLINE, a name of 1 to 64 of A-Z a-z 0-9 . _ -");
+    return bad("give NAME=COMMANDLINE, a name of 1 to 64 of A-Z a-z 0-9 . _ -");
   }
   if (into.commands.size() + 1 == limits::kMaxTypesPerWorker) {
-    return bad("at most " + std::to_string(limits::kMaxTypesPerWorker - 1) + " commands");
+    return bad("give at most " + std::to_string(limits::kMaxTypesPerWorker - 1) + " commands");
   }
   for (const auto& [known, ignored] : into.commands) {
-    if (known == name) return bad("each command name once");
+    if (known == name) return bad("give each command name once");
   }
   Result<std::vector<std::string>> words = split_words(text.substr(equals + 1));
-  if (!words) return bad("NAME=COMMANDLINE with a complete command line: " + words.error().message);
+  if (!words) return bad("give NAME=COMMANDLINE with a complete command line: " + words.error().message);
   into.commands.emplace_back(name, std::move(words).value());
   return {};
 }
 
 Status take_name(std::string_view text, WorkerOptions& into) {
-  if (!is_valid_worker_name(text)) return bad("1 to 128 printable ASCII characters without space");
+  if (!is_valid_worker_name(text)) return bad("give 1 to 128 printable ASCII characters without space");
   into.name = text;
   return {};
 }
