@@ -64,6 +64,7 @@ int back_up_store(const std::string& directory, const std::string& target) {
   const std::int64_t begun = monotonic_us();
   const Result<store::BackupReport> report = store::backup_lmdb(directory, target);
   if (!report) return fail(program::exit_for(report.error().code), report.error().message);
+  if (!report->damage.empty()) return fail(program::kExitJobFailed, report->damage);
   std::printf("%s copied to %s: %s in %.1f s\n", directory.c_str(), target.c_str(), format_size(report->bytes).c_str(),
               static_cast<double>(monotonic_us() - begun) / 1e6);
   return program::kExitOk;

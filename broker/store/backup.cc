@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <lmdb.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,10 +15,12 @@
 #include <system_error>
 #include <utility>
 
+#include "broker/store/child_process.h"
 #include "broker/store/lmdb_env.h"
 #include "broker/store/lmdb_meta.h"
 #include "broker/store/meta_pages.h"
 #include "broker/store/store_files.h"
+#include "common/base/limits.h"
 
 namespace rota::store {
 namespace {
@@ -166,31 +170,89 @@ Status check_source(const std::string& directory, lmdb::Env& env) {
   return {};
 }
 
-Status copy(const lmdb::Env& env, const std::string& target, int fd) {
-  const int rc = ::mdb_env_copyfd2(env.get(), fd, MDB_CP_COMPACT);
-  if (rc == 0) return {};
-  if (rc > 0) return cannot_write(target, rc);
-  return Error{Code::internal, env.directory() + " cannot be copied, it is damaged (" + ::mdb_strerror(rc) +
-                                   "); stop the broker and see what rota-broker check says"};
+// What the child tells: a letter, and for one that is not kDone the code as a character and the message.
+constexpr char kDone = 'd';
+constexpr char kDamage = 'x';
+constexpr char kError = 'e';
+
+std::string told_error(const Error& error) {
+  return std::string{kError, static_cast<char>(error.code)}.append(error.message);
+}
+
+std::string told_damage(std::string_view what) { return std::string(1, kDamage).append(what); }
+
+// Pages that name each other again and again make a copy without end. Those of a sound store fit in the file's present
+// length and what a broker may commit between this look and the copy's begin.
+constexpr std::uint64_t kCopySlack = 64 * limits::MiB;
+
+// The longest the copy may become, unless the process may write even less.
+std::uint64_t limit_copy(std::uint64_t most) {
+  (void)::signal(SIGXFSZ, SIG_IGN);
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur <= most) return UINT64_MAX;
+  limit.rlim_cur = most;
+  return ::setrlimit(RLIMIT_FSIZE, &limit) == 0 ? most : UINT64_MAX;
+}
+
+// In the child.
+std::string copy(const std::string& directory, const std::string& target, int fd) {
+  auto env = lmdb::Env::open_to_read(directory, false);
+  if (!env) return told_error(env.error());
+  const lmdb::Pages pages = (*env)->pages();
+  const std::uint64_t end = pages.end * pages.size;
+  if (const std::string cut = lmdb::what_is_cut((*env)->fd(), end); !cut.empty()) return told_damage(cut);
+  if (Status s = check_source(directory, **env); !s) {
+    return s.error().code == Code::internal ? told_damage(s.error().message) : told_error(s.error());
+  }
+  const std::uint64_t most = limit_copy(end + kCopySlack);
+  const int rc = ::mdb_env_copyfd2((*env)->get(), fd, MDB_CP_COMPACT);
+  if (rc == 0) return {kDone};
+  struct stat file {};
+  if (rc == EFBIG && ::fstat(fd, &file) == 0 && static_cast<std::uint64_t>(file.st_size) >= most) {
+    return told_damage("its pages name each other again and again");
+  }
+  return rc > 0 ? told_error(cannot_write(target, rc)) : told_damage(::mdb_strerror(rc));
+}
+
+// Empty: done; else what is damaged.
+Result<std::string> copy_in_child(const std::string& directory, const std::string& target, int fd) {
+  const auto end = run_in_child([&] { return copy(directory, target, fd); });
+  if (!end) return end.error();
+  if (HeldSignals::came() || (!end->told && !end->crashed())) {
+    return Error{Code::retry_later, "the backup was ended by a signal; nothing is left of it, run it again"};
+  }
+  if (!end->told || end->told->empty()) return std::string("it has pages that cannot be read");
+  const std::string& told = *end->told;
+  if (told[0] == kDamage) return told.substr(1);
+  if (told[0] == kDone) return std::string();
+  return Error{static_cast<Code>(static_cast<unsigned char>(told[1])), told.substr(2)};
+}
+
+BackupReport damaged(const std::string& directory, const std::string& why) {
+  return {0, directory + " cannot be copied, it is damaged (" + why +
+                 "); nothing is left of the copy; stop the broker and see what rota-broker check says"};
 }
 
 }  // namespace
 
 Result<BackupReport> backup_lmdb(const std::string& directory, const std::string& target) {
   if (Status s = must_hold_store(directory); !s) return s.error();
-  if (Status s = check_roots(directory); !s) return s.error();
-  auto env = lmdb::Env::open_to_read(directory, false);
-  if (!env) return env.error();
-  if (Status s = check_source(directory, **env); !s) return s.error();
+  if (Status s = check_roots(directory); !s) {
+    if (s.error().code != Code::internal) return s.error();
+    return damaged(directory, "in the first pages of data.mdb, or no store");
+  }
+  const HeldSignals held;  // until the end of all that is made here
   Target place(target);
   if (Status s = place.prepare(); !s) return s.error();
   Partial partial(target);
   if (Status s = partial.take(); !s) return s.error();
-  if (Status s = copy(**env, target, partial.fd()); !s) return s.error();
+  const auto damage = copy_in_child(directory, target, partial.fd());
+  if (!damage) return damage.error();
+  if (!damage->empty()) return damaged(directory, *damage);
   struct stat file {};
   if (::fstat(partial.fd(), &file) != 0) return cannot_write(target, errno);
   if (Status s = partial.keep(place); !s) return s.error();
-  return BackupReport{static_cast<std::uint64_t>(file.st_size)};
+  return BackupReport{static_cast<std::uint64_t>(file.st_size), {}};
 }
 
 }  // namespace rota::store

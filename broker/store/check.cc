@@ -1,11 +1,6 @@
 #include "broker/store/check.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -13,6 +8,7 @@
 #include <new>
 #include <utility>
 
+#include "broker/store/child_process.h"
 #include "broker/store/directory_lock.h"
 #include "broker/store/fields.h"
 #include "broker/store/lmdb_check.h"
@@ -72,23 +68,6 @@ std::optional<Result<CheckReport>> decode(std::string_view bytes) {
   return report;
 }
 
-[[noreturn]] void run_child(const std::string& directory, const CheckBounds& bounds, CheckPlace& place, int pipe) {
-  // A crash here is a finding: no core dump, and none of LMDB's last words.
-  const rlimit none{};
-  (void)::setrlimit(RLIMIT_CORE, &none);
-  if (const int quiet = ::open("/dev/null", O_WRONLY | O_CLOEXEC); quiet >= 0) (void)::dup2(quiet, STDERR_FILENO);
-  const std::string told = encode(lmdb::check_records(directory, bounds, place));
-  if (place.is_broken) ::_exit(1);
-  std::string_view rest = told;
-  while (!rest.empty()) {
-    const ssize_t size = ::write(pipe, rest.data(), rest.size());
-    if (size < 0 && errno == EINTR) continue;
-    if (size < 0) ::_exit(1);
-    rest.remove_prefix(static_cast<std::size_t>(size));
-  }
-  ::_exit(0);
-}
-
 Error system_error(std::string_view doing) {
   return {Code::internal, std::string("cannot ").append(doing).append(": ").append(std::strerror(errno))};
 }
@@ -96,25 +75,17 @@ Error system_error(std::string_view doing) {
 // Nothing: the child crashed, and `place` tells where.
 Result<std::optional<Result<CheckReport>>> check_in_child(const std::string& directory, const CheckBounds& bounds,
                                                           CheckPlace& place) {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return system_error("make a pipe");
-  const pid_t child = ::fork();
-  if (child == 0) run_child(directory, bounds, place, ends[1]);
-  const Error no_child = system_error("start a process for the check");
-  ::close(ends[1]);
-  std::string told;
-  char buffer[4096];
-  for (ssize_t size = 0; child > 0 && (size = ::read(ends[0], buffer, sizeof buffer)) != 0;) {
-    if (size > 0) told.append(buffer, static_cast<std::size_t>(size));
-    if (size < 0 && errno != EINTR) break;
+  const auto end = run_in_child([&]() -> std::optional<std::string> {
+    std::string told = encode(lmdb::check_records(directory, bounds, place));
+    if (place.is_broken) return std::nullopt;
+    return told;
+  });
+  if (!end) return end.error();
+  if (!end->told && !end->crashed()) {
+    return Error{Code::internal, "the check was ended by signal " + std::to_string(end->signal) + "; run it again"};
   }
-  ::close(ends[0]);
-  if (child < 0) return no_child;
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return std::optional<Result<CheckReport>>();
-  return decode(told);
+  if (!end->told) return std::optional<Result<CheckReport>>();
+  return decode(*end->told);
 }
 
 // Takes note of what ended a reading, and keeps the next one from going there. False: it was told already, or nothing can

@@ -10,6 +10,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "broker/store/fields.h"
 #include "broker/store/lmdb_store.h"
+#include "broker/store/meta_pages.h"
 
 namespace rota::store::lmdb {
 namespace {
@@ -339,13 +340,9 @@ Result<CheckReport> check_records(const std::string& directory, const CheckBound
   auto env = Env::open_to_read(directory, true);
   if (!env) return env.error();
   const Pages pages = (*env)->pages();
-  struct stat file {};
-  if (::fstat((*env)->fd(), &file) != 0) return (*env)->failure("look at data.mdb", errno);
-  if (static_cast<std::uint64_t>(file.st_size) < pages.end * pages.size) {
+  if (std::string cut = what_is_cut((*env)->fd(), pages.end * pages.size); !cut.empty()) {
     CheckReport report;
-    report.file_bytes = static_cast<std::uint64_t>(file.st_size);
-    report.add_damage("data.mdb was cut: it has " + std::to_string(file.st_size) + " bytes of at least " +
-                      std::to_string(pages.end * pages.size));
+    report.add_damage(std::move(cut));
     return report;
   }
   auto txn = (*env)->begin_read();

@@ -1,6 +1,7 @@
 #include "broker/store/meta_pages.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -49,6 +50,12 @@ Status check_meta_pages(const std::string& directory) {
   ::close(fd);
   if (good) return {};
   return Error{Code::internal, path + " is damaged in its first pages, or no store; restore it from a backup"};
+}
+
+std::string what_is_cut(int fd, std::uint64_t needed_bytes) {
+  struct stat file {};
+  if (::fstat(fd, &file) != 0 || static_cast<std::uint64_t>(file.st_size) >= needed_bytes) return {};
+  return "data.mdb was cut: it has " + std::to_string(file.st_size) + " bytes of at least " + std::to_string(needed_bytes);
 }
 
 }  // namespace rota::store::lmdb

@@ -199,6 +199,81 @@ TEST(Backup, SecondBackupIntoOneDirectoryIsRefusedForNow) {
   EXPECT_TRUE(backup_lmdb(directory.path(), target.path()).ok());
 }
 
+// Copies the damaged store: it says so and leaves nothing, or the copy was made. True: it said so.
+bool is_told_damaged(const std::string& directory) {
+  const TempDir parent;
+  const std::string target = parent.path() + "/copy";
+  const auto copied = backup_lmdb(directory, target);
+  EXPECT_TRUE(copied.ok()) << copied.error().message;
+  if (!copied || copied->damage.empty()) return false;
+  EXPECT_THAT(copied->damage, HasSubstr(directory + " cannot be copied, it is damaged"));
+  EXPECT_FALSE(std::filesystem::exists(target));
+  return true;
+}
+
+TEST(Backup, CutStoreIsToldDamagedBeforeAnythingIsCopied) {
+  const TempDir directory;
+  fill(directory.path(), 200);
+  for (const std::uint64_t pages : {1U, 2U, 5U, 20U}) {
+    std::filesystem::resize_file(file_of(directory.path()), pages * 4096);
+    EXPECT_TRUE(is_told_damaged(directory.path())) << pages;
+  }
+}
+
+TEST(Backup, OverwrittenPageNeverCrashesIt) {
+  const TempDir directory;
+  fill(directory.path(), 20);
+  const std::string good = read_bytes(file_of(directory.path()));
+  int told = 0;
+  for (std::size_t page = 0; page < 30; ++page) {
+    std::string bytes = good;
+    for (std::size_t i = 0; i < 4096; ++i) bytes[page * 4096 + i] = static_cast<char>(0xFF - i % 7);
+    write_bytes(file_of(directory.path()), bytes);
+    if (is_told_damaged(directory.path())) ++told;
+  }
+  EXPECT_GT(told, 3);
+}
+
+// A branch in place of its own leaves leads round in circles.
+TEST(Backup, PagesThatNameEachOtherEndTheCopy) {
+  const TempDir directory;
+  fill(directory.path(), 300);
+  const std::string good = read_bytes(file_of(directory.path()));
+  const auto flags = [&](std::size_t page) { return static_cast<unsigned char>(good[page * 4096 + 10]); };
+  int told = 0;
+  for (std::size_t branch = 2; branch < 120; ++branch) {
+    if (flags(branch) != 1) continue;
+    for (const std::size_t over : {std::size_t{20}, std::size_t{40}, std::size_t{60}, std::size_t{80}}) {
+      if (over == branch || flags(over) != 2) continue;
+      std::string bytes = good;
+      bytes.replace(over * 4096, 4096, good, branch * 4096, 4096);
+      write_bytes(file_of(directory.path()), bytes);
+      if (is_told_damaged(directory.path())) ++told;
+    }
+  }
+  EXPECT_GT(told, 0);
+}
+
+TEST(Backup, SignalThatEndsItLeavesNothing) {
+  const TempDir directory;
+  fill(directory.path(), 20);
+  const std::string target = directory.path() + "/copy";
+  const pid_t child = ::fork();
+  if (child == 0) {
+    sigset_t held;
+    sigemptyset(&held);
+    sigaddset(&held, SIGTERM);
+    ::sigprocmask(SIG_BLOCK, &held, nullptr);
+    (void)::raise(SIGTERM);
+    (void)backup_lmdb(directory.path(), target);
+    ::_exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM) << status;
+  EXPECT_FALSE(std::filesystem::exists(target));
+}
+
 TEST(Backup, DirectoryWithoutAStoreIsNotFound) {
   const TempDir directory;
   const auto copied = backup_lmdb(directory.path(), directory.path() + "/copy");
