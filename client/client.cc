@@ -27,7 +27,7 @@ Steady until_after(Steady now, Millis most) { return most.count() < 0 ? kNeverSt
 
 Client::Client(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Client::~Client() {
-  if (state_) state_->connection.set_linger(std::chrono::seconds{1});
+  if (state_) state_->connection.leave(std::chrono::seconds{1});
 }
 Client::Client(Client&&) noexcept = default;
 Client& Client::operator=(Client&&) noexcept = default;

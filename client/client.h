@@ -53,7 +53,8 @@ class Client {
  public:
   // Connects and waits for the broker's WELCOME, at most `options.timeout`. TIMED_OUT: nobody answered there.
   [[nodiscard]] static Result<Client> connect(ClientOptions options);
-  ~Client();  // what was sent gets up to a second to leave; what was only gathered is dropped: flush() first
+  // Says goodbye. What was sent gets up to a second to leave; what was only gathered is dropped: flush() first.
+  ~Client();
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;
 

@@ -38,8 +38,18 @@ Steady Connection::refresh() {
   return now_;
 }
 
-void Connection::set_linger(Millis linger) {
-  if (socket_) socket_->set_linger(linger);
+void Connection::leave(Millis linger) {
+  if (!socket_) return;
+  flush_outbox();
+  // GOODBYE overtakes what the broker keeps waiting for its store: with requests open it could undo a submit.
+  if (ready() && table_.open_count() == 0) {
+    wire::Message goodbye;
+    goodbye.body = wire::Goodbye{Code::ok, "done"};
+    scratch_.clear();
+    wire::encode(goodbye, scratch_);
+    transmit(scratch_);
+  }
+  socket_->set_linger(linger);
 }
 
 wire::Request Connection::post(wire::Message& message, Steady deadline, Steady resend_until) {

@@ -84,8 +84,9 @@ class Connection {
   Steady refresh();
   // Why answers could not be read, if that happened; for the text of a timeout.
   [[nodiscard]] const std::string& unreadable() const { return unreadable_; }
-  // How long closing may take to hand over what was sent.
-  void set_linger(Millis linger);
+  // Says GOODBYE if a session is open and nothing is asked for in it. Destroy the connection next; that, or the end of its
+  // context, takes at most `linger` to hand over what was sent.
+  void leave(Millis linger);
 
  private:
   [[nodiscard]] Status do_what_is_due();

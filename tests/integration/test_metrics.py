@@ -199,6 +199,21 @@ class MetricsTest(RotaTest):
         self.assertNotIn('rota_jobs{queue="q1000",state="ready"}', samples)
         self.assertEqual(1003, self.family_total("rota_jobs_accepted_total"))
 
+    def test_commands_that_ended_are_no_sessions_any_more(self):
+        self.worker(self.b)
+        sessions = lambda: self.family_total("rota_sessions", side="clients")
+        job = self.submit(self.b, "--queue", "idle", "--", "true")
+        waits = self.start_rota(self.b, "wait", job)
+        eventually(lambda: self.family_total("rota_waits") == 1, 20, "the command waits", every=0.05)
+        for _ in range(20):
+            self.rota(self.b, "submit", "--wait", "--", "true")
+            self.rota(self.b, "ping")
+        eventually(lambda: sessions() == 1, 10, lambda: f"one session: {sessions()}", every=0.05)
+        self.rota(self.b, "cancel", job)
+        self.assertEqual(1, waits.wait())
+        # Far sooner than the minute after which a silent client is forgotten.
+        eventually(lambda: sessions() == 0, 10, lambda: f"no sessions: {sessions()}", every=0.05)
+
     def test_a_queue_shows_its_rates(self):
         self.worker(self.b)
         self.rota(self.b, "submit", "--array", "1-50", "--wait", "--", "true")

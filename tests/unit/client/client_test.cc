@@ -420,6 +420,30 @@ TEST_F(ClientTest, AdminRowsKeepTheirValues) {
   EXPECT_EQ(client.workers_endpoint(), "tcp://127.0.0.1:5556");
 }
 
+TEST_F(ClientTest, ClosingSaysGoodbye) {
+  {
+    Client client = connect();
+    ASSERT_TRUE(client.submit(noop_job()).ok());
+    EXPECT_EQ(broker.goodbyes(), 0);
+  }
+  broker.await_goodbyes(1);
+  EXPECT_EQ(broker.goodbyes(), 1);
+}
+
+TEST_F(ClientTest, ClosingWithASubmitUnderWaySaysNoGoodbyeThatCouldOvertakeIt) {
+  broker.lose_answers = 1;
+  {
+    Client client = connect();
+    ASSERT_TRUE(client.submit_async(noop_job()).ok());
+    ASSERT_TRUE(client.poll(0ms).ok());
+    broker.await_submits(1);
+  }
+  { Client client = connect(); }
+  broker.await_goodbyes(1);
+  EXPECT_EQ(broker.goodbyes(), 1);
+  EXPECT_EQ(broker.hellos(), 2);
+}
+
 // Counts what a bare connection tells.
 struct CountingHandler : ConnectionHandler {
   void on_message(const wire::Message&) override { ++messages; }

@@ -68,6 +68,11 @@ void FakeBroker::await_waits(int count) {
   changed_.wait(lock, [&] { return waits_ >= count; });
 }
 
+void FakeBroker::await_goodbyes(int count) {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return goodbyes_ >= count; });
+}
+
 void FakeBroker::serve() {
   net::Router::Received received;
   while (!stopping_) {
@@ -89,6 +94,10 @@ void FakeBroker::serve() {
 
 void FakeBroker::handle(const net::RoutingId& from, const wire::Message& message) {
   if (std::holds_alternative<wire::Hello>(message.body)) return on_hello(from, message.request);
+  if (std::holds_alternative<wire::Goodbye>(message.body)) {
+    if (sessions_.erase(from) > 0) ++goodbyes_;
+    return;
+  }
   if (!sessions_.contains(from)) return refuse(from, message.request, Code::no_session);
   if (std::holds_alternative<wire::Ping>(message.body)) return answer(from, message.request, wire::Pong{});
   if (take_one(refuse_messages)) return refuse(from, message.request, Code::retry_later, Millis{1});

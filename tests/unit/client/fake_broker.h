@@ -52,12 +52,14 @@ class FakeBroker {
   [[nodiscard]] int lists() const { return lists_; }
   [[nodiscard]] int admins() const { return admins_; }
   [[nodiscard]] int hellos() const { return hellos_; }
+  [[nodiscard]] int goodbyes() const { return goodbyes_; }
   [[nodiscard]] int submits() const { return submits_; }
   [[nodiscard]] int waits() const { return waits_; }
   [[nodiscard]] int cancels() const { return cancels_; }
   // Blocks until `count` SUBMITs arrived.
   void await_submits(int count);
   void await_waits(int count);
+  void await_goodbyes(int count);
 
  private:
   struct Waiter {
@@ -89,7 +91,7 @@ class FakeBroker {
   std::vector<JobId> to_finish_;
   std::set<net::RoutingId> sessions_;
   std::multimap<JobId, Waiter> waiters_;
-  std::atomic<int> hellos_{0}, submits_{0}, waits_{0}, cancels_{0}, lists_{0}, admins_{0};
+  std::atomic<int> hellos_{0}, goodbyes_{0}, submits_{0}, waits_{0}, cancels_{0}, lists_{0}, admins_{0};
 };
 
 }  // namespace rota::client
