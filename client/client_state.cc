@@ -62,6 +62,7 @@ void Client::State::on_message(const wire::Message& message) {
     return;
   }
   Call& call = *found->second;
+  if (call.done) return;  // sent again because the answer was late: both were answered
   if (const auto* error = std::get_if<wire::ErrorReply>(&message.body)) {
     Error refusal{error->code, std::string(error->message)};
     if (error->code != Code::moved && is_retryable(error->code)) {
