@@ -23,4 +23,30 @@ class GraceClock {
   Millis passed_{0};
 };
 
+// The clock by which finished jobs are forgotten. It stands still for a grace after a gap between two looks that is as long
+// as a stall of the disk or of the process: whatever was decided on a job while it could still be read, a retry for
+// example, is committed before its record goes. Not thread-safe.
+class ForgetClock {
+ public:
+  // What to take for now.
+  Wall advance(Wall now) {
+    const Millis passed = now - told_;
+    if (told_.ms == 0) {
+      shown_ = now;
+    } else if (passed > limits::kForgetGap) {
+      waits_ = limits::kDropGrace;
+    } else {
+      waits_ -= std::clamp(passed, Millis{0}, waits_);
+    }
+    told_ = now;
+    if (waits_.count() == 0) shown_ = std::max(shown_, now);
+    return shown_;
+  }
+  [[nodiscard]] Wall now() const { return shown_; }
+
+ private:
+  Wall told_, shown_;
+  Millis waits_{0};
+};
+
 }  // namespace rota::store

@@ -105,6 +105,7 @@ class LmdbStore final : public Store {
   std::uint64_t unswept_count_ = 0;  // records in `outcomes`
   std::optional<Error> failed_;      // the error of a commit: final
   Wall last_sweep_;
+  ForgetClock forget_clock_;
   bool sweep_again_ = false;         // the last slice left work
   std::optional<Wall> next_forget_;  // earliest time in `forget`
   // For --finished-limit, keys of `forget`: reports were dropped up to here, and records looked at up to here.

@@ -402,9 +402,10 @@ class LmdbStore::Sweeper {
 };
 
 Status LmdbStore::sweep(Wall now, MaintainInfo& info) {
+  const Wall forgets_up_to = forget_clock_.now();
   auto txn = env_->begin_write();
   if (!txn) return txn.error();
-  Sweeper sweeper(*this, *txn, now);
+  Sweeper sweeper(*this, *txn, forgets_up_to);
   if (Status s = sweeper.file_ended(info); !s) return s;
   if (Status s = sweeper.forget_due(info); !s) return s;
   if (Status s = sweeper.delete_doomed(); !s) return s;
@@ -430,7 +431,8 @@ Result<MaintainInfo> LmdbStore::maintain(Wall now) {
   MaintainInfo info;
   if (failed_) return *failed_;
   const bool waited = now < last_sweep_ || last_sweep_ + limits::kSweepInterval <= now;
-  const bool forget_is_due = next_forget_ && *next_forget_ <= now;
+  const Wall forgets_up_to = forget_clock_.advance(now);
+  const bool forget_is_due = next_forget_ && *next_forget_ <= forgets_up_to;
   const bool over_limit = finished_bytes_ > options_.finished_limit;
   doomed_.advance(now);
   if (sweep_again_ || doomed_.is_due() || unswept_count_ >= limits::kSweepSliceJobs ||

@@ -263,7 +263,7 @@ TEST_P(StoreConformance, LaterJobOfTheSameIdTakesThePlaceOfTheFinishedOne) {
     maintain_all(*store_, kStart + Millis{5000} * round);
   }
   EXPECT_EQ(store_->usage().finished_jobs, 1U);
-  EXPECT_EQ(maintain_all(*store_, kStart + Millis{60'000}).forgotten, 1U);
+  EXPECT_EQ(maintain_after_pause(*store_, kStart + Millis{60'000}).forgotten, 1U);
   EXPECT_FALSE(finished(*store_, 1));
 }
 
@@ -298,7 +298,7 @@ TEST_P(StoreConformance, FinishedLimitDropsReportsThenRecordsButNeverWithinTheDe
     EXPECT_EQ(store_->usage().finished_jobs, kJobs);
     EXPECT_EQ(finished(*store_, 1)->report, "");
   }
-  const MaintainInfo past = maintain_all(*store_, kStart + Millis{700'000});
+  const MaintainInfo past = maintain_after_pause(*store_, kStart + Millis{700'000});
   maintain_through_grace(*store_, kStart + Millis{700'000});
   EXPECT_GT(within.forgotten_early + past.forgotten_early, 0U);
   EXPECT_FALSE(finished(*store_, 1));

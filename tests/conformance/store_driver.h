@@ -162,6 +162,22 @@ inline MaintainInfo maintain_all(Store& store, Wall now) {
   return sum;
 }
 
+// The same after a long time in which nobody called: a store forgets nothing for a grace then.
+inline MaintainInfo maintain_after_pause(Store& store, Wall now) {
+  MaintainInfo total;
+  for (Wall at = now - limits::kDropGrace - Millis{1000}; at < now; at = at + limits::kDropGraceStep) {
+    const MaintainInfo info = maintain_all(store, at);
+    total.swept += info.swept;
+    total.forgotten += info.forgotten;
+    total.forgotten_early += info.forgotten_early;
+  }
+  const MaintainInfo info = maintain_all(store, now);
+  total.swept += info.swept;
+  total.forgotten += info.forgotten;
+  total.forgotten_early += info.forgotten_early;
+  return total;
+}
+
 // The same, from `begin` until whatever is dropped for a limit is deleted. How many must go is estimated from their share
 // of the pages, so it may take several rounds. Returns when that is.
 inline Wall maintain_through_grace(Store& store, Wall begin) {

@@ -40,7 +40,7 @@ TEST_P(StorePurge, JobsNamedFromTheNewestDownAreGone) {
   EXPECT_EQ(left().size(), 10U);
   EXPECT_EQ(store_->usage().finished_jobs, 10U);
   // Nothing is left that would be forgotten later.
-  const MaintainInfo info = maintain_all(*store_, kStart + limits::kDefaultKeep + Millis{10'000});
+  const MaintainInfo info = maintain_after_pause(*store_, kStart + limits::kDefaultKeep + Millis{10'000});
   EXPECT_EQ(info.forgotten, 10U);
 }
 

@@ -81,7 +81,7 @@ TEST(LmdbStore, StoreLimitRefusesSubmitsWhileTheRestGoesOnAndReturns) {
   EXPECT_THAT(full.why_not, testing::HasSubstr("--store-limit"));
   EXPECT_LE(full.file_bytes, options.store_limit);
   drain(*store, 1, jobs);
-  maintain_all(*store, kStart + Millis{100'000});
+  maintain_after_pause(*store, kStart + Millis{100'000});
   ASSERT_TRUE(store->maintain(kStart + Millis{101'000}).ok());
   EXPECT_TRUE(store->usage().accepts_submits) << store->usage().why_not;
   EXPECT_GT(fill(*store, jobs + 1), 300U);
@@ -102,7 +102,7 @@ TEST(LmdbStore, RoomForNewJobsShrinksToNothingAndComesBack) {
   const std::uint64_t jobs = fill(*store, 1);
   EXPECT_EQ(store->usage().free_bytes, 0U);
   drain(*store, 1, jobs);
-  maintain_all(*store, kStart + Millis{100'000});
+  maintain_after_pause(*store, kStart + Millis{100'000});
   ASSERT_TRUE(store->maintain(kStart + Millis{101'000}).ok());
   EXPECT_GT(store->usage().free_bytes, limits::MiB);
 }
