@@ -63,6 +63,7 @@ struct Purge {
   std::string_view queue;
   std::uint32_t states = 0;
   Sequence through = 0;
+  bool is_first = true;  // slice: where an earlier purge of the queue stopped does not count
 };
 // Forgets these finished jobs, as the store gave them: those that went on since are left alone. PurgeReply counts.
 struct ForgetFinished {

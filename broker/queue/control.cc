@@ -201,6 +201,12 @@ void Core::State::emit_revived(JobIndex job, Sequence old, Now now, Effects& out
 void Core::apply(const Pause& command, Now now, Effects& out) {
   State& s = *state_;
   s.start_clock(now);
+  // A queue may be paused before its first job comes; one that nobody knows cannot go on.
+  if (!command.paused && s.shapes.find_queue(command.queue) == kNone) {
+    out.messages.push_back(
+        Message{true, SimpleReply{command.client, command.request, Code::not_found, "no such queue; it is not paused"}});
+    return;
+  }
   const std::uint32_t index = s.shapes.intern_queue(command.queue);
   if (index == kNone) {
     out.messages.push_back(Message{true, SimpleReply{command.client, command.request, Code::too_large,

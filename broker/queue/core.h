@@ -114,6 +114,9 @@ class Core {
   // itself stalled). Bounded work a call: if more is left, next_deadline() is not after `now`.
   void tick(Now now, Effects& out);
 
+  // While on hold nothing is handed out; everything else goes on.
+  void hold_dispatch(bool on_hold);
+
   // When tick() has something to do next.
   [[nodiscard]] Steady next_deadline() const;
   // The broker's id clock: never behind what was stored, runs on steady time.

@@ -67,7 +67,7 @@ struct Core::State {
   std::vector<std::uint32_t> dirty_lanes;
   std::vector<SessionRef> touched;               // sessions whose room may have changed
   absl::btree_set<std::uint32_t> alone_classes;  // classes with jobs that must run alone
-  bool alone_dirty = false;
+  bool alone_dirty = false, on_hold = false;     // on_hold: nothing is handed out
   std::deque<std::pair<SessionRef, std::uint32_t>>
       reclaim_all;                             // sessions asked for everything unstarted of a paused queue
   std::vector<SessionRef> given;               // sessions with a batch in this turn

@@ -8,6 +8,7 @@ namespace rota::queue {
 
 void Core::State::dispatch(Now now, Effects& out) {
   settle_touched(now, out);
+  if (on_hold) return;  // the lanes stay dirty
   if (alone_dirty) reserve_workers(now, out);
   std::uint32_t budget = limits::kTurnDispatches;
   // Every free slot, of all workers in turn, before anybody gets more than it can run.

@@ -8,6 +8,7 @@ void Core::apply(const Purge& command, Now now, Effects& out) {
   PurgeReply reply{command.client, command.request, 0, false};
   const std::uint32_t index = s.shapes.find_queue(command.queue);
   if (index != kNone) {
+    if (command.is_first) s.shapes.queue(index).purge = {};
     if ((command.states & state_bit(JobState::ready)) != 0) {
       reply.forgotten += s.purge_ready(index, command.through, limits::kSliceRecords, reply.more, out);
     }
@@ -77,6 +78,20 @@ std::uint64_t Core::State::purge_ready(std::uint32_t queue, Sequence through, st
       purge_job(job, out);
       ++count;
     }
+  }
+  // A job for which a worker runs empty is on no list.
+  std::vector<JobIndex> reserved;
+  sessions.each([&](const Session& session) {
+    const JobIndex job = session.reserved;
+    if (job != kNone && class_of(job).queue == queue && jobs[job].sequence <= through) reserved.push_back(job);
+  });
+  for (const JobIndex job : reserved) {
+    if (count == most) {
+      more = true;
+      break;
+    }
+    purge_job(job, out);
+    ++count;
   }
   return count;
 }

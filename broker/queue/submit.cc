@@ -79,7 +79,10 @@ ItemReply Core::State::submit_one(const Submit& command, const SubmitItem& item,
   const SubmitShared& shared = command.shared[item.shared];
   if (auto refused = refuse_new(shared, item, now)) return *refused;
   if (!item.key.empty()) {
-    if (auto held = answer_by_key(shared, item, now)) return *held;
+    if (auto held = answer_by_key(shared, item, now)) {
+      if (held->code == Code::duplicate) ++counters.duplicates;
+      return *held;
+    }
   }
   return accept(command, item, now, out);
 }

@@ -37,6 +37,8 @@ void Core::tick(Now now, Effects& out) {
   s.dispatch(now, out);
 }
 
+void Core::hold_dispatch(bool on_hold) { state_->on_hold = on_hold; }
+
 void Core::State::end_waits(DeadlineTree& queues, bool wall, std::int64_t now_ms) {
   for (std::size_t count = 0; count < limits::kTurnTimers; ++count) {
     const std::uint32_t index = queues.first_due(now_ms);
@@ -91,8 +93,8 @@ void Core::State::drop_recents(Now now) {
 
 Steady Core::next_deadline() const {
   const State& s = *state_;
-  if (!s.dirty_lanes.empty() || !s.touched.empty() || !s.reclaim_all.empty() || s.alone_dirty ||
-      !s.cancelled_at_restore.empty()) {
+  const bool may_hand_out = !s.on_hold && (!s.dirty_lanes.empty() || s.alone_dirty);
+  if (may_hand_out || !s.touched.empty() || !s.reclaim_all.empty() || !s.cancelled_at_restore.empty()) {
     return s.last_now.steady;
   }
   // An idle core still looks often enough to tell its own stall from the workers' silence.

@@ -95,6 +95,10 @@ void Engine::start_bulk(Asked& asked, const wire::Admin& admin) {
     run.through = *last;
     run.at = *at;
   }
+  // Sent again because the answer takes its time: the first one answers.
+  for (const BulkRun& one : bulk_) {
+    if (one.client == run.client && one.request == run.request) return;
+  }
   if (bulk_.size() >= limits::kMaxBulkRuns) {
     return refuse(asked, Code::retry_later, "other purges and retries are under way; try again", limits::kRetryLaterHint);
   }
@@ -112,11 +116,16 @@ void Engine::bulk_slice(Now now) {
   if (!bulk_is_due()) return;
   BulkRun& run = bulk_.front();
   const bool enough = run.done + run.refused >= limits::kBulkRequestJobs || run.visited >= limits::kBulkRequestVisits;
-  if (run.at.stage >= BulkRun::over || enough || sessions_.find(run.client) == nullptr) return end_bulk();
+  if (sessions_.find(run.client) == nullptr) return end_bulk();
+  if (run.at.stage >= BulkRun::over || enough) {
+    const bool asks = run.is_first && run.done + run.refused == 0 && run.known == BulkRun::Queue::unasked;
+    return asks && !core_.knows_queue(run.queue) ? ask_for_queue(run) : end_bulk();
+  }
   if (run.at.stage == BulkRun::queued) {
     current_ = Current{Current::Kind::bulk, run.request, false, nullptr, now};
     effects_.clear();
-    core_.apply(queue::Purge{run.client, run.request, run.queue, run.states, run.through}, now, effects_);
+    const bool begins = run.is_first && !std::exchange(run.has_purged, true);
+    core_.apply(queue::Purge{run.client, run.request, run.queue, run.states, run.through, begins}, now, effects_);
     run.behind_batch = pipeline_.number();
     process();
     return;
@@ -131,11 +140,25 @@ void Engine::bulk_slice(Now now) {
   on_bulk_read(*task, now);
 }
 
+// Nothing was there to do: does the queue exist at all? After a restart the core may not know one whose jobs have ended.
+void Engine::ask_for_queue(BulkRun& run) {
+  auto task = std::make_unique<ReadTask>();
+  task->asker = ReadTask::Asker::bulk;
+  task->list = any_finished_of(run.queue);
+  run.known = BulkRun::Queue::asked;
+  run.reading = true;
+  port_.read(std::move(task));
+}
+
 // A slice of finished jobs, as the store gave them.
 void Engine::on_bulk_read(const ReadTask& task, Now now) {
   ROTA_CHECK(!bulk_.empty());
   BulkRun& run = bulk_.front();
   run.reading = false;
+  if (run.known == BulkRun::Queue::asked) {
+    run.known = task.listed.empty() && !task.page.more ? BulkRun::Queue::unknown : BulkRun::Queue::known;
+    return;
+  }
   run.visited += task.page.visited;
   run.at.below = task.page.reached;
   found_.clear();
@@ -160,6 +183,7 @@ void Engine::tell(const queue::PurgeReply& answer, bool /*at_once*/) {
   ROTA_CHECK(!bulk_.empty());
   BulkRun& run = bulk_.front();
   run.done += answer.forgotten;
+  counters_.purged += answer.forgotten;
   if (run.at.stage == BulkRun::queued && !answer.more) next_stage(run);
 }
 
@@ -177,7 +201,7 @@ void Engine::end_bulk() {
   const bool more = run.at.stage < BulkRun::over;
   wire::AdminReply out;
   std::string cursor;
-  if (!more && run.is_first && run.done + run.refused == 0 && !core_.knows_queue(run.queue)) {
+  if (run.known == BulkRun::Queue::unknown) {
     out.code = Code::not_found;
     out.message = "no such queue: the broker knows no job of it";
     ++counters_.refusals[static_cast<std::size_t>(out.code)];

@@ -25,7 +25,9 @@ struct BulkRun {
   queue::Sequence through = 0;  // jobs with a later one came, or were retried, after the first request
   Cursor at;                    // `begun`: jobs that ended later are left alone as well
   bool is_first = false;
+  bool has_purged = false;  // a slice of queued jobs
   bool reading = false;
+  enum class Queue : std::uint8_t { unasked, asked, unknown, known } known = Queue::unasked;  // where nothing was done
   std::uint64_t behind_batch = 0;  // the next slice waits until this batch is on disk
   std::uint64_t done = 0, refused = 0;
   std::size_t visited = 0;

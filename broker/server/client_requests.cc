@@ -22,7 +22,12 @@ wire::Welcome Engine::make_welcome(Now now) const {
   return welcome;
 }
 
-void Engine::on_client_hello(Asked& asked) {
+void Engine::on_client_hello(Asked& asked, const wire::Hello& hello) {
+  if (hello.slots != 0 || !hello.queues.empty()) {
+    ++counters_.bad_messages;
+    return refuse(asked, Code::bad_message,
+                  "this is the clients' endpoint; a worker connects to the workers' one, " + options_.workers_endpoint);
+  }
   asked.peer->welcomed = true;
   frame_.clear();
   encode_simple(asked.request, make_welcome(asked.now), frame_);
@@ -158,6 +163,11 @@ std::vector<JobId> Engine::dropped(const wire::Retry& retry, Now now) {
 // --- workers' messages that name jobs share the look-up ------------------------------------------------------------------
 
 void Engine::on_worker_hello(Asked& asked, const wire::Hello& hello) {
+  if (hello.session.is_nil() && hello.slots == 0 && hello.queues.empty()) {
+    ++counters_.bad_messages;
+    return refuse(asked, Code::bad_message,
+                  "this is the workers' endpoint; a client connects to the clients' one, " + options_.clients_endpoint);
+  }
   if (hello.session.is_nil() || hello.name.empty() || hello.slots == 0 || hello.queues.empty()) {
     ++counters_.bad_messages;
     refuse(asked, Code::bad_message, "a worker's HELLO names its session, name, slots and queues");

@@ -29,6 +29,7 @@ struct ServerCounters {
   Histogram<kCommitJobsBounds> commit_jobs;
   std::uint64_t store_reads = 0;
   std::uint64_t notices = 0;
+  std::uint64_t purged = 0;                                     // jobs, queued and finished ones
   std::uint64_t swept = 0, forgotten = 0, forgotten_early = 0;  // by the store's maintenance
 };
 

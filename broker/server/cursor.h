@@ -15,7 +15,7 @@ namespace rota::server {
 struct Cursor {
   std::uint8_t stage = 0;  // the request's own
   JobId below;             // ids under this one are still to be looked at; nil: all
-  Wall begun;              // when the first request came, on the id clock
+  Wall begun;              // when the first request came
 
   bool operator==(const Cursor&) const = default;
 };

@@ -97,6 +97,7 @@ void Engine::on_closed(Route route, Now now) {
   const queue::SessionRef session = peer->session;
   if (side == Side::client) waiters_.forget_client(route);
   parking_.drop(route);
+  listings_.drop(route);
   sessions_.remove(route);
   outbox_.forget(side, route);
   if (session == queue::kNoSession) return;
@@ -152,7 +153,7 @@ void Engine::handle(Asked& asked) {
 }
 
 void Engine::handle_client(Asked& asked, const wire::Message& message) {
-  if (std::holds_alternative<wire::Hello>(message.body)) return on_client_hello(asked);
+  if (const auto* hello = std::get_if<wire::Hello>(&message.body)) return on_client_hello(asked, *hello);
   if (const auto* submit = std::get_if<wire::Submit>(&message.body)) return on_submit(asked, *submit);
   if (const auto* wait = std::get_if<wire::Wait>(&message.body)) return on_wait(asked, *wait);
   if (const auto* get = std::get_if<wire::Get>(&message.body)) return on_get(asked, *get);
@@ -238,6 +239,8 @@ void Engine::on_read(std::unique_ptr<ReadTask> task, Now now) {
 
 void Engine::end_turn(Now now) {
   if (!stopping_) {
+    // What is left of a full store's reserve is for the ends of what runs.
+    core_.hold_dispatch(store_.usage().is_tight);
     bulk_slice(now);
     effects_.clear();
     core_.tick(now, effects_);

@@ -86,7 +86,7 @@ class Engine {
   void reply(Route route, Peer& peer, bool at_once);
 
   // client_requests.cc
-  void on_client_hello(Asked& asked);
+  void on_client_hello(Asked& asked, const wire::Hello& hello);
   void on_submit(Asked& asked, const wire::Submit& submit);
   [[nodiscard]] std::optional<Error> refuses_submit(const wire::Submit& submit);
   void wait_for_finals(Asked& asked);
@@ -136,6 +136,7 @@ class Engine {
   [[nodiscard]] bool bulk_is_due() const;
   void bulk_slice(Now now);
   void on_bulk_read(const ReadTask& task, Now now);
+  void ask_for_queue(BulkRun& run);
   void count_bulk(std::span<const queue::ItemReply> items);
   void end_bulk();
 
@@ -182,10 +183,8 @@ class Engine {
   std::uint64_t forgotten_in_ = 0;  // the last batch in which finished jobs were forgotten on demand
 
   // Scratch, kept for its capacity.
-  std::string frame_;
-  std::string report_;
-  std::vector<JobId> asked_ids_;
-  std::vector<JobId> finals_;
+  std::string frame_, report_;
+  std::vector<JobId> asked_ids_, finals_;
   std::vector<queue::TokenOf> undelivered_;
   std::vector<queue::FinishedJob> found_;
   std::vector<Waiters::Waiter> waiting_;

@@ -68,6 +68,7 @@ void Engine::on_wait(Asked& asked, const wire::Wait& wait) {
       outcome.losses = view->losses;
       notices_.add(waiter, outcome, Durability::fsync);
     } else if (!view && (looked || !core_.must_look_up(id, asked.now))) {
+      ++counters_.refusals[static_cast<std::size_t>(Code::not_found)];
       notices_.add_unknown(waiter, id, kNoSuchJob, Durability::fsync);
     } else {
       wants_.ids.push_back(id);
@@ -121,6 +122,7 @@ void Engine::answer_get(Asked& asked, const wire::Get& get) {
   for (const JobId& id : get.ids) {
     wire::JobInfo info;
     if (!describe(id, asked.known, asked.now, get.with_result, texts, info)) {
+      ++counters_.refusals[static_cast<std::size_t>(Code::not_found)];
       jobs.jobs.push_back(no_such_job(id));
       continue;
     }

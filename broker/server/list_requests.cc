@@ -57,8 +57,7 @@ void Engine::answer_list(const Listings::Answer& answer, Now now) {
   if (peer == nullptr) return;
   const queue::SurveyFilter& filter = answer.filter.jobs;
   frame_.clear();
-  if (answer.ids.empty() && !answer.more && filter.below.is_nil() && !filter.queue.empty() &&
-      !core_.knows_queue(filter.queue)) {
+  if (answer.is_unknown_queue) {
     ++counters_.refusals[static_cast<std::size_t>(Code::not_found)];
     encode_error(answer.request, Code::not_found, "no such queue: the broker knows no job of it", Millis{0}, frame_);
     return reply(answer.client, *peer, false);

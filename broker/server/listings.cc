@@ -31,7 +31,13 @@ store::ListQuery to_query(const queue::SurveyFilter& filter) {
 }  // namespace
 
 bool Listings::start(Route client, wire::Request request, Filter filter, const Pipeline& pipeline) {
-  if (runs_.size() >= limits::kMaxListings) return false;
+  std::size_t of_client = 0;
+  for (const Run& run : runs_) {
+    if (run.answer.client != client) continue;
+    if (run.answer.request == request) return true;
+    ++of_client;
+  }
+  if (runs_.size() >= limits::kMaxListings || of_client >= limits::kMaxListingsOfPeer) return false;
   Run run;
   run.answer.client = client;
   run.answer.request = request;
@@ -53,8 +59,10 @@ bool Listings::any_due(const Pipeline& pipeline) const {
     case Stage::details:
       return may_go_on(run, pipeline);
     case Stage::core:
+    case Stage::queue:
       return true;
     case Stage::reading:
+    case Stage::reading_queue:
     case Stage::reading_details:
       return false;
   }
@@ -64,10 +72,15 @@ bool Listings::any_due(const Pipeline& pipeline) const {
 void Listings::step(const Pipeline& pipeline, Now now) {
   if (!any_due(pipeline)) return;
   Run& run = runs_.front();
-  if (run.stage == Stage::begin) {
+  if (run.dropped) {
+    runs_.pop_front();
+  } else if (run.stage == Stage::begin) {
+    run.begun = now.steady;
     ask_store(run);
   } else if (run.stage == Stage::core) {
-    survey_core(run, pipeline);
+    survey_core(run, pipeline, now);
+  } else if (run.stage == Stage::queue) {
+    ask_for_queue(run);
   } else {
     ask_details(run, now);
   }
@@ -101,18 +114,41 @@ void Listings::on_read(std::unique_ptr<ReadTask> task) {
     run.stage = Stage::core;
     return;
   }
+  if (run.stage == Stage::reading_queue) {
+    run.answer.is_unknown_queue = task->listed.empty() && !task->page.more;
+    return done();
+  }
   ROTA_CHECK(run.stage == Stage::reading_details);
   run.answer.known = std::make_shared<const Known>(std::move(task), 0);
   done();
 }
 
-void Listings::survey_core(Run& run, const Pipeline& pipeline) {
+void Listings::drop(Route client) {
+  std::erase_if(runs_, [&](const Run& run) { return run.answer.client == client && &run != &runs_.front(); });
+  // What the first one has asked for comes back to it.
+  if (!runs_.empty() && runs_.front().answer.client == client) runs_.front().dropped = true;
+}
+
+void Listings::survey_core(Run& run, const Pipeline& pipeline, Now now) {
   if (!run.survey) run.survey.emplace(run.answer.filter.jobs);
   core_.survey(*run.survey);
   if (!run.survey->is_done()) return;
+  // What ended since the store was asked must still be known to the core.
+  if (now.steady - run.begun >= limits::kRecentHorizon && run.restarts < limits::kMostListRestarts) {
+    ++run.restarts;
+    run.finished.clear();
+    run.survey.reset();
+    run.visited = 0;
+    run.page = {};
+    run.answer.filter.jobs.from = {};
+    run.stage = Stage::begin;
+    return;
+  }
   merge(run, run.survey->take());
   run.behind_batch = pipeline.number();
-  run.stage = Stage::details;
+  const queue::SurveyFilter& filter = run.answer.filter.jobs;
+  const bool nothing = run.answer.ids.empty() && !run.answer.more && filter.below.is_nil();
+  run.stage = nothing && !filter.queue.empty() && !core_.knows_queue(filter.queue) ? Stage::queue : Stage::details;
 }
 
 // Memory does not fault; one bounded look.
@@ -169,6 +205,15 @@ void Listings::ask_details(Run& run, Now now) {
   look_up_in_memory(volatile_store_, *task);
   run.stage = Stage::reading_details;
   if (task->ids.empty() && task->sequences.empty()) return on_read(std::move(task));
+  port_.read(std::move(task));
+}
+
+// After a restart the core may not know a queue whose jobs have ended.
+void Listings::ask_for_queue(Run& run) {
+  auto task = std::make_unique<ReadTask>();
+  task->asker = ReadTask::Asker::listings;
+  task->list = any_finished_of(run.answer.filter.jobs.queue);
+  run.stage = Stage::reading_queue;
   port_.read(std::move(task));
 }
 

@@ -19,7 +19,8 @@ namespace rota::server {
 
 // LISTs under way, one at a time. The order is by id, newest first, over three places: finished jobs in the store, what
 // the core holds, finished memory jobs. The store is read first and the core looked over after: a job that ends in between
-// is still held by the core. Then the store is asked for what the answer tells beside: names, outcomes.
+// is still held by the core, which holds it for some seconds: a list that takes longer begins again. Then the store is
+// asked for what the answer tells beside: names, outcomes.
 //
 // Each step is bounded: a look into the store by limits::kListVisits, one over the core by a chunk of entries a turn.
 class Listings {
@@ -36,23 +37,26 @@ class Listings {
     std::vector<JobId> ids;  // newest first
     JobId reached;           // if more: every match at or above this id is among them
     bool more = false;
+    bool is_unknown_queue = false;  // nothing was found, and no job of the queue is known at all
     std::shared_ptr<const Known> known;
   };
 
   Listings(queue::Core& core, store::Store& volatile_store, StorePort& port)
       : core_(core), volatile_store_(volatile_store), port_(port) {}
 
-  // False: too many are under way.
+  // False: too many are under way. One that is under way already, sent again, is not begun again.
   [[nodiscard]] bool start(Route client, wire::Request request, Filter filter, const Pipeline& pipeline);
   // A bounded piece of work. Once a turn, until nothing is due.
   void step(const Pipeline& pipeline, Now now);
   [[nodiscard]] bool any_due(const Pipeline& pipeline) const;
   void on_read(std::unique_ptr<ReadTask> task);
+  // The client is gone.
+  void drop(Route client);
   // What is done, in the order it was asked for.
   [[nodiscard]] std::optional<Answer> take_done();
 
  private:
-  enum class Stage : std::uint8_t { begin, reading, core, details, reading_details };
+  enum class Stage : std::uint8_t { begin, reading, core, queue, reading_queue, details, reading_details };
   struct Run {
     Answer answer;
     Stage stage = Stage::begin;
@@ -61,11 +65,15 @@ class Listings {
     store::ListPage page;            // how far it looked
     std::size_t visited = 0;         // records it looked at
     std::optional<queue::Survey> survey;
+    Steady begun;  // when the store was asked first
+    int restarts = 0;
+    bool dropped = false;
   };
 
   [[nodiscard]] static bool may_go_on(const Run& run, const Pipeline& pipeline);
   void ask_store(Run& run);
-  void survey_core(Run& run, const Pipeline& pipeline);
+  void survey_core(Run& run, const Pipeline& pipeline, Now now);
+  void ask_for_queue(Run& run);
   void list_memory(Run& run, std::vector<JobId>& into, store::ListPage& page);
   void merge(Run& run, std::vector<JobId> live);
   void ask_details(Run& run, Now now);

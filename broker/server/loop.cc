@@ -49,6 +49,7 @@ Status Loop::run() {
     drain(Side::worker);
     drain(Side::client);
     engine_.end_turn(read_clocks());
+    note_store();
     const bool workers_blocked = sockets_.peers(Side::worker).flush();
     const bool clients_blocked = sockets_.peers(Side::client).flush();
     blocked_ = workers_blocked || clients_blocked;
@@ -62,6 +63,18 @@ Status Loop::run() {
     }
   }
   return stop();
+}
+
+// Says once that the store is full, and that it is not any more.
+void Loop::note_store() {
+  const store::Usage usage = store_.usage();
+  if (usage.accepts_submits != store_full_) return;
+  store_full_ = !usage.accepts_submits;
+  if (store_full_) {
+    log_.warn("{}; make room: purge finished jobs, raise --store-limit, or free the disk", usage.why_not);
+  } else {
+    log_.info("the store has room again");
+  }
 }
 
 Millis Loop::patience(Now now) const {

@@ -61,7 +61,10 @@ class Loop {
   [[nodiscard]] Status stop();
 
   MetricsExchange& metrics_;
+  void note_store();
+
   spdlog::logger& log_;
+  bool store_full_ = false;
   store::Store& store_;
   store::Store& volatile_store_;
   Sockets sockets_;

@@ -168,7 +168,8 @@ void add_store(Families& families, const MetricsSnapshot& snapshot) {
   families.counter("rota_store_written_bytes_total", "Bytes handed to the store", server.store_bytes_written);
   families.counter("rota_store_reads_total", "Looks into the store", server.store_reads);
   families.counter("rota_store_swept_total", "Finished jobs filed under their ids", server.swept);
-  families.counter("rota_store_forgotten_total", "Finished jobs forgotten", server.forgotten);
+  families.counter("rota_store_forgotten_total", "Finished jobs forgotten because their keep was over", server.forgotten);
+  families.counter("rota_jobs_purged_total", "Jobs that a purge forgot, queued and finished ones", server.purged);
   families.counter("rota_store_forgotten_early_total", "Finished jobs forgotten before their keep was over, for space",
                    server.forgotten_early);
   families.gauge("rota_store_file_bytes", "Size of the store's file", store.file_bytes);

@@ -65,6 +65,14 @@ void carry_out(store::Store& store, ReadTask& task) {
   if (task.status.ok() && task.list) list(store, task);
 }
 
+store::ListQuery any_finished_of(std::string_view queue) {
+  store::ListQuery query;
+  query.queue = queue;
+  query.most = 1;
+  query.visits = limits::kListRequestVisits;
+  return query;
+}
+
 void look_up_in_memory(store::Store& volatile_store, ReadTask& task) {
   ReadTask local;
   local.ids = task.ids;

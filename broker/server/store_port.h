@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "broker/server/body_slots.h"
@@ -39,6 +40,9 @@ struct ReadTask {
   std::vector<JobId> listed;
   store::ListPage page;
 };
+
+// Any finished job of `queue`: whether the store knows the queue.
+[[nodiscard]] store::ListQuery any_finished_of(std::string_view queue);
 
 // Where the engine has its store work done: threads in the program, by hand in tests, in simulated time in the simulator.
 // At most one commit is under way at a time. Results come back through Engine::on_committed() and Engine::on_read(), never

@@ -90,6 +90,7 @@ void FileSpace::fill(Usage& usage, std::uint64_t staged) const {
   usage.free_bytes = free + growth - std::min(free + growth, needed);
   usage.disk_free_bytes = disk_free_;
   usage.accepts_submits = free > needed;
+  usage.is_tight = free < kept / 2 + kWriteFactor * (staged + written_);
   if (usage.accepts_submits) return;
   usage.why_not = env_.directory() + ": ";
   if (allocation_error_ != 0) {

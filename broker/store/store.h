@@ -68,6 +68,7 @@ struct Usage {
   std::uint64_t finished_jobs = 0;
   bool accepts_submits = true;  // false: only the reserve is left (STORE_FULL)
   std::string why_not;
+  bool is_tight = false;  // half the reserve is used up as well: nothing new should be begun
 };
 
 struct FinishedQuery {

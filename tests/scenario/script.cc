@@ -66,7 +66,9 @@ void Script::run(const Line& line) {
     return;
   }
   if (line.verb == "restart") return restart();
-  if (line.verb == "no-tick") {
+  if (line.verb == "hold" || line.verb == "release-hold") {
+    core_.hold_dispatch(line.verb == "hold");
+  } else if (line.verb == "no-tick") {
     tick_ = false;
   } else if (line.verb == "tick") {
     core_.tick(now_, effects_);

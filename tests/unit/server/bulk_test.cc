@@ -205,6 +205,52 @@ TEST_F(BulkTest, RetryThatWasReadForBeforeAPurgeIsReadForAgain) {
   EXPECT_EQ(answer.as<wire::Results>()->items.at(0).code, Code::not_found);
 }
 
+// A client asks again when an answer takes its time: one run answers, with what was done in all.
+TEST_F(BulkTest, RequestThatIsSentAgainIsDoneOnce) {
+  submit(600);
+  run_all(true);
+  ask("purge", {{"queue", "default"}, {"state", "failed"}});
+  --request_;
+  ask("purge", {{"queue", "default"}, {"state", "failed"}});
+  EXPECT_EQ(finish().numbers.at("forgotten"), 600);
+  for (int i = 0; i < 20; ++i) {
+    rig_.end_turn();
+    rig_.settle();
+  }
+  EXPECT_EQ(rig_.unread(kClient), 0U);
+}
+
+// The core of a broker that was restarted knows no queue whose jobs have ended.
+TEST_F(BulkTest, QueueOfFinishedJobsOnlyIsKnownAfterARestart) {
+  submit(3);
+  run_all(false);
+  forget_recents();
+  EngineRig again(rig_.take_store());
+  again.connect_client(kClient);
+  wire::Admin admin;
+  admin.verb = "retry";
+  admin.arguments = {{"queue", "default"}};
+  again.turn(Side::client, kClient, {++request_, admin});
+  for (int i = 0; i < 20; ++i) {
+    again.end_turn();
+    again.settle();
+  }
+  const Answer retried = again.answer(kClient);
+  ASSERT_NE(retried.as<wire::AdminReply>(), nullptr);
+  EXPECT_EQ(retried.as<wire::AdminReply>()->code, Code::ok);
+  wire::List list;
+  list.queue = "default";
+  list.states = state_bit(JobState::failed);
+  again.turn(Side::client, kClient, {++request_, list});
+  for (int i = 0; i < 20; ++i) {
+    again.end_turn();
+    again.settle();
+  }
+  const Answer listed = again.answer(kClient);
+  ASSERT_NE(listed.as<wire::Listed>(), nullptr);
+  EXPECT_TRUE(listed.as<wire::Listed>()->jobs.empty());
+}
+
 TEST_F(BulkTest, BadRequestsAreRefusedAndChangeNothing) {
   const std::vector<JobId> ids = submit(1);
   run_all(true);

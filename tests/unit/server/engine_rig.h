@@ -159,6 +159,11 @@ class EngineRig {
 
   [[nodiscard]] Engine& engine() { return *engine_; }
   [[nodiscard]] store::Store& store() { return *store_; }
+  // For another rig, as after a restart; this one is of no use any more.
+  [[nodiscard]] std::unique_ptr<store::Store> take_store() {
+    engine_.reset();
+    return std::move(store_);
+  }
   [[nodiscard]] HeldStorePort& port() { return port_; }
   [[nodiscard]] queue::Core& core() { return *core_; }
   [[nodiscard]] RecordingOutbox& outbox() { return outbox_; }

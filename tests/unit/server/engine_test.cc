@@ -335,6 +335,17 @@ TEST_F(EngineTest, ShutdownRefusesSubmitsAndSettles) {
   EXPECT_NE(nullptr, rig.answer(kClient).as<wire::Goodbye>());
 }
 
+TEST_F(EngineTest, HelloAtTheOtherSidesEndpointNamesTheRightOne) {
+  rig.turn(Side::client, 7, {1, EngineRig::worker_hello("w9")});
+  const Answer worker = rig.answer(7);
+  ASSERT_NE(nullptr, worker.as<wire::ErrorReply>());
+  EXPECT_NE(std::string_view::npos, worker.as<wire::ErrorReply>()->message.find("tcp://*:5556"));
+  rig.turn(Side::worker, 8, {1, wire::Hello{}});
+  const Answer client = rig.answer(8);
+  ASSERT_NE(nullptr, client.as<wire::ErrorReply>());
+  EXPECT_NE(std::string_view::npos, client.as<wire::ErrorReply>()->message.find("tcp://*:5555"));
+}
+
 TEST_F(EngineTest, SilentClientIsForgotten) {
   rig.connect_client(kClient);
   rig.pass(limits::kPeerSilence + Millis{2000});
