@@ -53,12 +53,18 @@ Colour value_colour(std::string_view name, const client::AdminValue& value) {
 
 // Which columns of the tables of queues and workers go first from a narrow terminal.
 unsigned drop_rank(std::string_view name) {
-  constexpr std::array<std::string_view, 17> kOrder{
-      "credit",         "held",          "lease_left_ms", "pid",       "version",   "oldest_ready_s",
-      "finishes_per_s", "submits_per_s", "expired",       "cancelled", "connected", "host",
-      "scheduled",      "succeeded",     "running",       "failed",    "ready"};
+  constexpr std::array<std::string_view, 20> kOrder{
+      "credit",         "lease_left_ms", "pid",       "version",   "labels",    "host",   "oldest_ready_s",
+      "finishes_per_s", "submits_per_s", "expired",   "cancelled", "succeeded", "failed", "draining",
+      "connected",      "slots",         "scheduled", "held",      "running",   "ready"};
   const auto* const found = std::find(kOrder.begin(), kOrder.end(), name);
   return found == kOrder.end() ? 0U : static_cast<unsigned>(found - kOrder.begin()) + 1;
+}
+
+// What somebody who looks at queues or workers wants to know first.
+bool is_vital(std::string_view name) {
+  constexpr std::array<std::string_view, 4> kVital{"scheduled", "held", "running", "ready"};
+  return std::find(kVital.begin(), kVital.end(), name) != kVital.end();
 }
 
 std::string title_of(std::string_view name) {
@@ -217,7 +223,8 @@ std::string row_table(const std::vector<client::AdminRow>& rows, bool as_table, 
                        .right = !is_text,
                        .least = is_text ? name.size() : 0,
                        .keep_end = columns.empty(),  // the name of the queue or worker is cut last
-                       .drop = drop_rank(name)});
+                       .drop = drop_rank(name),
+                       .vital = is_vital(name)});
   }
   Table table(std::move(columns));
   for (const client::AdminRow& row : rows) {

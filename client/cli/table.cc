@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <tuple>
 
 #include "client/cli/shown_text.h"
 #include "common/base/check.h"
@@ -94,7 +95,7 @@ std::vector<std::size_t> Table::layout(const TextStyle& style) const {
     std::vector<std::size_t> widths = natural;
     if (shrink(widths, columns_, style.columns, false)) return widths;
     std::size_t first = columns_.size();  // to go
-    const auto rank = [this](std::size_t i) { return std::pair(tells_something(i), columns_[i].drop); };
+    const auto rank = [this](std::size_t i) { return std::tuple(columns_[i].vital, tells_something(i), columns_[i].drop); };
     for (std::size_t i = 0; i < columns_.size(); ++i) {
       if (columns_[i].drop == 0 || natural[i] == kLeftOut) continue;
       if (first == columns_.size() || rank(i) < rank(first)) first = i;

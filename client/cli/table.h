@@ -18,7 +18,8 @@ enum class Colour : std::uint8_t { none, bold, dim, red, green, yellow, blue, cy
 // Rows with a header, as people read them: aligned columns two blanks apart. Unprintable characters of the cells are shown
 // as escapes. In a style without width nothing is cut and every column is there. On a terminal that is too narrow
 // the columns that may be cut get an ellipsis, widest first; then whole columns go, those of zeros first, otherwise as
-// their `drop` says; then those that keep their end are cut. Columns without any value are left out there.
+// their `drop` says, and the vital ones last; then those that keep their end are cut. Columns without any value are left
+// out there.
 class Table {
  public:
   struct Column {
@@ -27,6 +28,7 @@ class Table {
     std::size_t least = 0;  // may be cut to so many columns; 0: never
     bool keep_end = false;  // cut off the beginning: ids, whose ending names them
     unsigned drop = 0;      // goes before those with a greater number; 0: never
+    bool vital = false;     // goes after all others, zeros or not
   };
   struct Cell {
     Cell(std::string value, Colour look = Colour::none) : text(std::move(value)), colour(look) {}  // NOLINT

@@ -90,6 +90,14 @@ class Terminal(RotaTest):
                 for line in self.on_terminal(*words, columns=columns, env={"NO_COLOR": "1"}).splitlines():
                     self.assertLessEqual(len(line), columns, line)
 
+    def test_narrow_terminals_keep_what_runs_and_waits(self):
+        self.submit(self.b, "--type", "nobody", "--payload", "x")
+        self.worker(self.b, "--label", "zone=a", name="bee")
+        for words, columns, kept, gone in ((["workers"], 60, {"RUNNING", "HELD"}, {"CREDIT", "LEASE_LEFT_MS", "VERSION"}),
+                                           (["queues"], 44, {"READY", "RUNNING", "SCHEDULED"}, {"EXPIRED", "CANCELLED"})):
+            header = set(self.on_terminal(*words, columns=columns, env={"NO_COLOR": "1"}).splitlines()[0].split())
+            self.assertEqual((kept, set()), (kept & header, gone & header), header)
+
     def test_strangers_text_never_acts_on_the_terminal(self):
         self.worker(self.b)
         evil = "\x1b]0;owned\x07\x1b[2J\x1b[31mred\x1b[0m\x9b5A\r\ud83d".encode("utf-8", "surrogatepass")
