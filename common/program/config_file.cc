@@ -30,6 +30,17 @@ Error not_plain(const std::string& path, const ConfigKey& key) {
                    " holds something that is not a plain value; give a text, a number, true, false or an array of these"};
 }
 
+// Of the table of the command that is run the names alone count.
+ConfigKey nearest_key(const ConfigKey& wrong, const std::vector<ConfigKey>& known, const std::string& table) {
+  const auto distance = [&](const ConfigKey& key) {
+    const std::size_t whole = edit_distance(shown(key), shown(wrong));
+    return table.empty() || key.table != table ? whole : std::min(whole, edit_distance(key.name, wrong.name));
+  };
+  return *std::min_element(known.begin(), known.end(), [&](const ConfigKey& a, const ConfigKey& b) {
+    return std::pair(distance(a), a.table != table) < std::pair(distance(b), b.table != table);
+  });
+}
+
 }  // namespace
 
 Result<ConfigFile> ConfigFile::read(const std::string& path) {
@@ -79,13 +90,16 @@ std::vector<std::string> ConfigFile::values(const std::string& table, const std:
   return found == values_.end() ? std::vector<std::string>{} : found->second;
 }
 
-Status ConfigFile::check_keys(const std::vector<ConfigKey>& known) const {
+Status ConfigFile::check_keys(const std::vector<ConfigKey>& known, const std::vector<ConfigKey>& elsewhere,
+                              const std::string& table) const {
   for (const auto& [key, values] : values_) {
     if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-    std::vector<std::string> names;
-    for (const ConfigKey& one : known) names.push_back(shown(one));
+    if (std::find(elsewhere.begin(), elsewhere.end(), key) != elsewhere.end()) {
+      return Error{Code::bad_message,
+                   path_ + ": '" + shown(key) + "' is given on the command line only; leave it out of the file"};
+    }
     std::string message = path_ + ": there is no option '" + shown(key) + "'";
-    if (!names.empty()) message += "; did you mean '" + nearest_word(shown(key), names) + "'?";
+    if (!known.empty()) message += "; did you mean '" + shown(nearest_key(key, known, table)) + "'?";
     return Error{Code::bad_message, message};
   }
   return {};

@@ -25,8 +25,10 @@ class ConfigFile {
 
   // The value's text, or one text an array element; empty if the key is not there.
   [[nodiscard]] std::vector<std::string> values(const std::string& table, const std::string& name) const;
-  // An error for the first key that is not known, naming the nearest known one.
-  [[nodiscard]] Status check_keys(const std::vector<ConfigKey>& known) const;
+  // An error for the first key that is not known, naming the nearest known one. `elsewhere`: options that no file gives.
+  // `table`: that of the command which is run ("": none), the likeliest one for a key in a wrong table.
+  [[nodiscard]] Status check_keys(const std::vector<ConfigKey>& known, const std::vector<ConfigKey>& elsewhere = {},
+                                  const std::string& table = "") const;
 
  private:
   std::string path_;

@@ -8,6 +8,7 @@
 #include <deque>
 #include <utility>
 
+#include "common/base/limits.h"
 #include "common/base/units.h"
 #include "common/program/config_file.h"
 #include "common/program/exit_code.h"
@@ -34,6 +35,14 @@ std::vector<std::string> split_at_commas(std::string_view text) {
 }
 
 Error bad(std::string message) { return Error{Code::bad_message, std::move(message)}; }
+
+// A bound as it could be given.
+std::string option_size(std::uint64_t bytes) {
+  if (bytes > 0 && bytes % limits::GiB == 0) return std::to_string(bytes / limits::GiB) + "GiB";
+  if (bytes > 0 && bytes % limits::MiB == 0) return std::to_string(bytes / limits::MiB) + "MiB";
+  if (bytes > 0 && bytes % limits::KiB == 0) return std::to_string(bytes / limits::KiB) + "KiB";
+  return std::to_string(bytes) + "B";
+}
 
 }  // namespace
 
@@ -111,7 +120,8 @@ Options::Taker Options::text(std::string& target) {
 Options::Taker Options::duration(Millis& target, Millis least) {
   return [&target, least](std::string_view text) -> Status {
     const auto value = parse_duration(text);
-    if (!value) return bad("give a duration like 500ms, 10s, 5m, 2h, 7d or 1h30m");
+    if (!value)
+      return bad("give a duration like 500ms, 10s, 5m, 2h, 7d or 1h30m, at most " + format_duration(limits::kMaxDuration));
     if (*value < least) return bad("give at least " + format_duration(least));
     target = *value;
     return {};
@@ -123,7 +133,8 @@ Options::Taker Options::size(std::uint64_t& target, std::uint64_t least, std::ui
     const auto value = parse_size(text);
     if (!value) return bad("give a size like 100B, 64KiB, 1MiB or 2GiB");
     if (*value < least || *value > most) {
-      return bad("give a size from " + format_size(least) + " to " + format_size(most));
+      if (most == UINT64_MAX) return bad("give a size of at least " + option_size(least));
+      return bad("give a size from " + option_size(least) + " to " + option_size(most));
     }
     target = *value;
     return {};
@@ -234,16 +245,21 @@ std::optional<int> Options::take_all() {
       auto read = ConfigFile::read(state_->config_path);
       if (!read) return usage_error(read.error().message);
       file = std::move(*read);
-      if (const Status known = file.check_keys(known_keys()); !known) return usage_error(known.error().message);
+      const std::vector<CLI::App*> commands = state_->app.get_subcommands();
+      const std::string table = commands.empty() ? "" : commands.front()->get_name();
+      if (const Status known = file.check_keys(keys(true), keys(false), table); !known) {
+        return usage_error(known.error().message);
+      }
     }
   }
   return std::nullopt;
 }
 
-std::vector<ConfigKey> Options::known_keys() const {
+std::vector<ConfigKey> Options::keys(bool in_file) const {
   std::vector<ConfigKey> keys;
   for (const State::Entry& entry : state_->entries) {
-    if (entry.spec.in_file) keys.push_back({state_->table_of(entry.spec.scope), entry.spec.name});
+    const bool own = !entry.spec.in_file && entry.spec.environment == "";
+    if (in_file ? entry.spec.in_file : own) keys.push_back({state_->table_of(entry.spec.scope), entry.spec.name});
   }
   return keys;
 }

@@ -70,7 +70,8 @@ class Options {
   struct State;
   [[nodiscard]] std::string explain_extras() const;
   [[nodiscard]] std::optional<int> take_all();
-  [[nodiscard]] std::vector<ConfigKey> known_keys() const;
+  // Those that a file can hold, or those that only the command line can give.
+  [[nodiscard]] std::vector<ConfigKey> keys(bool in_file) const;
 
   std::unique_ptr<State> state_;
 };

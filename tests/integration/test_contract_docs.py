@@ -104,7 +104,7 @@ class Sources(RotaTest):
                 elif environment:
                     self.assertIn(f"{name}: ", outcome.err)
                 else:
-                    self.assertIn(f"{config}: there is no option", outcome.err)
+                    self.assertIn(f"'{heading.removeprefix('rota ')}.{key}' is given on the command line only", outcome.err)
 
     def test_misspelt_key_is_named_with_the_nearest_one_by_all_programs(self):
         config = self.directory / "a.toml"
@@ -112,7 +112,8 @@ class Sources(RotaTest):
                                           ([BIN / "rota-broker", "check"], 'dta = "x"\n', "dta", "data"),
                                           ([BIN / "rota-worker"], "slot = 3\n", "slot", "slots"),
                                           ([BIN / "rota", "ping"], 'brocker = "x"\n', "brocker", "broker"),
-                                          ([BIN / "rota", "ping"], '[submit]\nque = "x"\n', "submit.que", "submit.queue")):
+                                          ([BIN / "rota", "ping"], '[submit]\nque = "x"\n', "submit.que", "submit.queue"),
+                                          ([BIN / "rota", "submit"], 'queue = "x"\n', "queue", "submit.queue")):
             config.write_text(text)
             outcome = self.run_to_end([*words, "--config", config])
             self.assertEqual(64, outcome.code, outcome)

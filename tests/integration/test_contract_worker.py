@@ -115,6 +115,7 @@ class Settings(RotaTest):
     def test_values_out_of_rule(self):
         for words, named in ((["--queue", "a=0"], "--queue"), (["--queue", "a", "--queue", "a"], "--queue"),
                              (["--slots", "0"], "--slots"), (["--name", "a b"], "--name"), (["--label", "x"], "--label"),
+                             (["--label", "a=1", "--label", "a=2"], "--label"),
                              (["--command", "noequals"], "--command"), (["--command", "a='open"], "--command"),
                              (["--command", "a=true", "--command", "a=false"], "--command"),
                              (["--exec", "--command", "exec=true"], "--command"), (["--broker", "tcp://x"], "--broker"),

@@ -56,6 +56,9 @@ Status take_label(std::string_view text, WorkerOptions& into) {
   const std::size_t equals = text.find('=');
   if (equals == std::string_view::npos || equals == 0 || !is_valid_text(text, limits::kMaxKey))
     return bad("give KEY=VALUE");
+  for (const auto& [known, ignored] : into.labels) {
+    if (known == text.substr(0, equals)) return bad("give each label once");
+  }
   if (into.labels.size() == limits::kMaxLabels)
     return bad("give at most " + std::to_string(limits::kMaxLabels) + " labels");
   into.labels.emplace_back(text.substr(0, equals), text.substr(equals + 1));
