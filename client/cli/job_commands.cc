@@ -111,7 +111,7 @@ class ResultCommand : public IdsCommand {
     if (job.exit_code) text += " with exit code " + std::to_string(*job.exit_code);
     if (!job.error_code.empty()) text += ": " + job.error_code;
     if (!job.error_message.empty()) text += ": " + job.error_message;
-    session.notice(text);
+    session.explain_end(end_code(job), text);
     return program::kExitJobFailed;
   }
 };

@@ -1,6 +1,7 @@
 #include "client/cli/job_json.h"
 
 #include <array>
+#include <cctype>
 #include <nlohmann/json.hpp>
 
 #include "common/base/names.h"
@@ -61,6 +62,21 @@ std::string error_json(const Error& error) {
   body["code"] = code_name(error.code);
   body["message"] = error.message;
   body["retryable"] = is_retryable(error.code);
+  return line_of(Json{{"error", body}});
+}
+
+std::string end_code(const client::Job& job) {
+  if (!job.error_code.empty()) return job.error_code;
+  std::string name(job_state_name(job.state));
+  for (char& c : name) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return name;
+}
+
+std::string end_error_json(std::string_view code, std::string_view message) {
+  Json body;
+  body["code"] = code;
+  body["message"] = message;
+  body["retryable"] = false;
   return line_of(Json{{"error", body}});
 }
 

@@ -11,6 +11,9 @@
 namespace rota::cli {
 
 [[nodiscard]] std::string error_json(const Error& error);
+// Of an end that was no success: the code of its error, otherwise its state.
+[[nodiscard]] std::string end_code(const client::Job& job);
+[[nodiscard]] std::string end_error_json(std::string_view code, std::string_view message);
 [[nodiscard]] std::string submit_json(const client::SubmitResult& result);
 // A job as `status` tells it. `with_result`: its result as "result", or "result_base64" if that is not UTF-8.
 [[nodiscard]] std::string job_json(const client::Job& job, bool with_result = false);

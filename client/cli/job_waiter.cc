@@ -35,6 +35,15 @@ client::Job copy_of(const client::FinishedJob& job) {
   return copy;
 }
 
+// The first few by their ids, the others by their number.
+std::string first_of(const std::vector<JobId>& ids) {
+  constexpr std::size_t kNamed = 3;
+  std::string text;
+  for (std::size_t i = 0; i < ids.size() && i < kNamed; ++i) text += (i == 0 ? "" : ", ") + to_string(ids[i]);
+  if (ids.size() > kNamed) text += " and " + std::to_string(ids.size() - kNamed) + " more";
+  return text;
+}
+
 }  // namespace
 
 void JobWaiter::listen() {
@@ -86,7 +95,7 @@ std::optional<int> JobWaiter::run_until_final(std::int64_t start_us) {
     if (limit.count() >= 0 && spent >= limit) {
       display_->clear();
       session_.fail({Code::timed_out, std::to_string(ids_.size() - done_) + " of " + std::to_string(ids_.size()) +
-                                          " jobs are not final; they go on"});
+                                          " jobs are not final; they go on: " + first_of(unfinished())});
       return program::kExitTimedOut;
     }
     const Millis slice = limit.count() < 0 ? kSlice : std::min(kSlice, limit - spent);
@@ -104,7 +113,7 @@ std::optional<int> JobWaiter::run_until_final(std::int64_t start_us) {
 
 void JobWaiter::on_final(const client::FinishedJob& job) {
   const Ended ended{job.id, job.code == Code::ok, job.succeeded()};
-  if (!display_ || options_.cancel_on_signal) ended_.push_back(ended);
+  ended_.push_back(ended);
   if (display_) count(ended);  // those before are counted by run()
   if (options_.write_through) single_ = copy_of(job);
   if (job.code != Code::ok) {
@@ -200,7 +209,7 @@ int JobWaiter::write_single_through() {
     std::string text = "job " + to_string(job.id) + " " + std::string(job_state_name(job.state));
     if (!job.error_code.empty()) text += ": " + job.error_code;
     if (!job.error_message.empty()) text += ": " + job.error_message;
-    session_.notice(text);
+    session_.explain_end(end_code(job), text);
   }
   if (own_exit && job.state == JobState::failed) return *job.exit_code & 0xFF;
   return program::kExitJobFailed;

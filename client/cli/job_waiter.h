@@ -28,7 +28,7 @@ class JobWaiter {
   [[nodiscard]] int run(std::vector<JobId> ids);
 
  private:
-  // How a job ended that was told of before run(), or whose end is remembered to cancel the rest.
+  // How a job ended: those told of before run() are counted by it, and the rest may have to be named or cancelled.
   struct Ended {
     JobId id;
     bool known = false;
@@ -52,7 +52,7 @@ class JobWaiter {
   std::vector<JobId> ids_;
   WaitOptions options_;
   std::optional<WaitDisplay> display_;  // of run()
-  std::vector<Ended> ended_;            // only while it is needed: before run(), and for cancelling the rest
+  std::vector<Ended> ended_;
   bool listening_ = false;
   std::uint64_t done_ = 0, succeeded_ = 0, unknown_ = 0;
   std::optional<client::Job> single_;  // the end of a single job

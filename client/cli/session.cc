@@ -132,6 +132,12 @@ int Session::finish(int code) const {
   return program::kExitInternal;
 }
 
+void Session::explain_end(std::string_view code, const std::string& message) const {
+  if (output() != Output::json) return notice(message);
+  flush_out();
+  std::fprintf(stderr, "%s\n", end_error_json(code, message).c_str());
+}
+
 void Session::notice(std::string_view message) const {
   if (output() == Output::quiet) return;
   flush_out();

@@ -62,6 +62,8 @@ class Session {
   void write_output(std::string_view bytes, std::FILE* stream) const;
   // The last word of the program: `code`, unless something could not be written to stdout.
   [[nodiscard]] int finish(int code) const;
+  // Why a job did not succeed: an error in json, with a code of the end; nothing in quiet.
+  void explain_end(std::string_view code, const std::string& message) const;
   // A line on stderr that is no error; {"notice": …} in json, nothing in quiet.
   void notice(std::string_view message) const;
 

@@ -259,6 +259,30 @@ class Errors(RotaTest):
         super().setUp()
         self.b = self.broker()
 
+    def test_waiting_that_runs_out_names_the_unfinished_jobs(self):
+        several = self.rota(self.b, "--timeout", "1s", "submit", "--wait", "--array", "1-5", "--", "true", code=124).err
+        self.assertRegex(several, r"rota: 5 of 5 jobs are not final; they go on: \S+, \S+, \S+ and 2 more\n")
+        jobs = self.rota(self.b, "--output", "quiet", "list").lines
+        self.assertEqual(3, sum(job in several for job in jobs), several)
+        outcome = self.rota(self.b, "--output", "json", "--timeout", "1s", "wait", jobs[4], code=124)
+        self.assertIn(jobs[4], json.loads(outcome.err)["error"]["message"])
+
+    def test_why_a_job_did_not_succeed_is_an_error_in_json(self):
+        waiting = self.submit(self.b, "--delay", "1h", "--", "true")
+        self.rota(self.b, "cancel", waiting)
+        self.worker(self.b)
+        failed = self.submit(self.b, "--", "sh", "-c", "exit 3")
+        self.rota(self.b, "wait", failed, code=1)
+        outcomes = [self.rota(self.b, "--output", "json", "result", job, code=1) for job in (waiting, failed)]
+        outcomes.append(self.rota(self.b, "--output", "json", "submit", "--wait", "--", "/no/such", code=1))
+        for code, outcome in zip(("CANCELLED", "EXIT", "EXEC_FAILED"), outcomes):
+            error = json.loads(outcome.err)["error"]
+            self.assertEqual(({"code", "message", "retryable"}, code), (set(error), error["code"]), outcome)
+
+    def test_bounds_are_told_as_they_can_be_given(self):
+        self.assert_sentence(self.rota(self.b, "list", "--since", "99999d", code=64), "--since", "at most 3660d")
+        self.assert_sentence(self.rota(self.b, "bench", "submit", "--payload", "1GiB", code=64), "from 0B to 64MiB")
+
     def test_purge_without_yes_does_nothing(self):
         self.submit(self.b, "--", "true")
         outcome = self.rota(self.b, "purge", "--queue", "default", code=64)
