@@ -40,14 +40,13 @@ Steady Connection::refresh() {
 
 void Connection::leave(Millis linger) {
   if (!socket_) return;
-  flush_outbox();
   // GOODBYE overtakes what the broker keeps waiting for its store: with requests open it could undo a submit.
-  if (ready() && table_.open_count() == 0) {
+  if (ready() && outbox_.empty() && table_.open_count() == 0) {
     wire::Message goodbye;
     goodbye.body = wire::Goodbye{Code::ok, "done"};
     scratch_.clear();
     wire::encode(goodbye, scratch_);
-    transmit(scratch_);
+    static_cast<void>(socket_->send(scratch_));  // nobody there: nobody to tell
   }
   socket_->set_linger(linger);
 }
