@@ -17,6 +17,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
+Error no_room(const std::string& directory, int why) {
+  return {Code::store_full,
+          directory + " cannot be written: the disk is full (" + std::strerror(why) + "); make room on it and start again"};
+}
+
+bool is_no_room(int why) { return why == ENOSPC || why == EDQUOT; }
+
 Status make_directory(const std::string& directory) {
   std::error_code ec;
   if (fs::is_directory(directory, ec)) return {};
@@ -24,6 +31,7 @@ Status make_directory(const std::string& directory) {
     return Error{Code::forbidden, directory + " is not a directory; name one with --data"};
   }
   const bool made = fs::create_directories(directory, ec);
+  if (ec && is_no_room(ec.value())) return no_room(directory, ec.value());
   if (ec) {
     return Error{Code::forbidden,
                  "cannot make the directory " + directory + ": " + ec.message() + "; make it, or name another with --data"};
@@ -54,6 +62,7 @@ int open_lock(const std::string& path, int flags) { return ::open(path.c_str(), 
 Result<DirectoryLock> DirectoryLock::take(const std::string& directory) {
   if (const Status made = make_directory(directory); !made) return made.error();
   const int fd = open_lock(directory + "/broker.lock", O_RDWR | O_CREAT);
+  if (fd < 0 && is_no_room(errno)) return no_room(directory, errno);
   if (fd < 0) {
     return Error{Code::forbidden, directory + " cannot be written: " + std::strerror(errno) +
                                       "; give the broker's user the rights, or name another directory with --data"};

@@ -1,6 +1,9 @@
 #include "broker/store/lmdb_env.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -13,6 +16,29 @@ namespace rota::store::lmdb {
 namespace {
 
 constexpr unsigned kMaxReaders = 254;  // reads off the loop, and a backup from another process
+
+// LMDB's file of readers for that many: its two locks and each reader take 64 bytes.
+constexpr off_t kReadersFileSize = 64 * (kMaxReaders + 2);
+
+// What a file system keeps for its own, or rounds up, below which a failed write found no room.
+constexpr std::uint64_t kNoRoom = limits::MiB;
+
+bool is_full(const std::string& directory) {
+  struct statvfs disk {};
+  if (::statvfs(directory.c_str(), &disk) != 0 || disk.f_blocks == 0) return false;
+  return static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize < kNoRoom || disk.f_favail == 0;
+}
+
+// LMDB makes lock.mdb longer without room for it and writes through its map: on a full disk that is SIGBUS. Any other
+// reason why this cannot be done LMDB will meet by itself.
+int allocate_readers_file(const std::string& directory) {
+  const int fd = ::open((directory + "/lock.mdb").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return errno == ENOSPC || errno == EDQUOT ? errno : 0;
+  int rc = EINTR;
+  while (rc == EINTR) rc = ::posix_fallocate(fd, 0, kReadersFileSize);
+  ::close(fd);
+  return rc == ENOSPC || rc == EDQUOT ? rc : 0;
+}
 
 void close_on_exec(int fd) { ::fcntl(fd, F_SETFD, FD_CLOEXEC); }
 
@@ -36,12 +62,22 @@ std::uint64_t pages_of(const Txn& txn, MDB_dbi table) {
 
 Error failure(std::string_view directory, std::string_view doing, int rc) {
   std::string message(directory);
+  // LMDB tells a write that was cut short, as by a full disk, as EIO.
+  if (rc == ENOSPC || rc == EDQUOT || (rc == EIO && is_full(message))) {
+    message.append(": cannot ").append(doing).append(": the disk is full (").append(::mdb_strerror(rc));
+    return {Code::store_full, std::move(message.append("); make room on it and start again"))};
+  }
   message.append(": cannot ").append(doing).append(": ").append(::mdb_strerror(rc));
   return {rc == EACCES || rc == EPERM || rc == EROFS ? Code::forbidden : Code::internal, std::move(message)};
 }
 
 Result<std::unique_ptr<Env>> Env::open(const std::string& directory, std::uint64_t map_size, std::uint64_t least_map_size) {
+  const std::string file = directory + "/data.mdb";
+  struct stat before {};
+  const bool is_new = ::stat(file.c_str(), &before) != 0 ? errno == ENOENT : before.st_size == 0;
   auto env = open_with(directory, kEnvFlags, map_size, least_map_size);
+  // Half of a first page would pass for damage the next time.
+  if (!env && is_new && env.error().code == Code::store_full) ::unlink(file.c_str());
   if (env) (*env)->drop_dead_readers();
   return env;
 }
@@ -53,6 +89,11 @@ Result<std::unique_ptr<Env>> Env::open_to_read(const std::string& directory, boo
 
 Result<std::unique_ptr<Env>> Env::open_with(const std::string& directory, unsigned flags, std::uint64_t map_size,
                                             std::uint64_t least_map_size) {
+  if ((flags & MDB_NOLOCK) == 0) {
+    if (const int full = allocate_readers_file(directory); full != 0) {
+      return lmdb::failure(directory, "open the store", full);
+    }
+  }
   for (;;) {
     MDB_env* raw = nullptr;
     int rc = ::mdb_env_create(&raw);

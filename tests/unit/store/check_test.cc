@@ -195,6 +195,17 @@ TEST(Check, CutFileIsDamage) {
   EXPECT_THAT(checked(directory.path()).listed, testing::ElementsAre(HasSubstr("data.mdb was cut: it has 20480 bytes")));
 }
 
+TEST(Check, CutFileIsNotOpenedByTheBrokerEither) {
+  const TempDir directory;
+  fill(directory.path());
+  for (const std::uint64_t pages : {15U, 10U, 5U, 2U}) {
+    std::filesystem::resize_file(file_of(directory.path()), pages * 4096);
+    const auto opened = open_lmdb(directory.path(), kSmall);
+    ASSERT_FALSE(opened.ok()) << pages;
+    EXPECT_THAT(opened.error().message, HasSubstr("data.mdb was cut"));
+  }
+}
+
 TEST(Check, FileOfSomethingElseIsDamage) {
   const TempDir directory;
   write_bytes(file_of(directory.path()), std::string(100'000, 'x'));

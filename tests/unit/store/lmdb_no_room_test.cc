@@ -1,0 +1,69 @@
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "broker/store/lmdb_env.h"
+#include "tests/conformance/store_driver.h"
+
+// A disk on which nothing is left at all.
+namespace rota::store::test {
+namespace {
+
+class NoRoom : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (::mount("rota-test", directory_.path().c_str(), "tmpfs", 0, "size=4m") != 0) {
+      GTEST_SKIP() << "cannot mount a small file system: " << std::strerror(errno);
+    }
+    mounted_ = true;
+  }
+  void TearDown() override {
+    if (mounted_) ::umount2(directory_.path().c_str(), MNT_DETACH);
+  }
+  [[nodiscard]] std::string ballast() const { return directory_.path() + "/ballast"; }
+
+  TempDir directory_;
+  bool mounted_ = false;
+};
+
+// Takes all that is left.
+void take_the_rest(const std::string& path) {
+  const int other = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+  const std::string bytes(4096, 'x');
+  while (::write(other, bytes.data(), bytes.size()) > 0) {
+  }
+  ::close(other);
+}
+
+TEST_F(NoRoom, FirstStartWithoutAnyRoomIsToldSo) {
+  for (const std::uint64_t pages : {0U, 1U, 2U, 4U, 6U, 8U, 12U}) {
+    take_the_rest(ballast());
+    std::filesystem::resize_file(ballast(), std::filesystem::file_size(ballast()) - pages * 4096);
+    const auto opened = open_lmdb(directory_.path() + "/data", {});
+    EXPECT_TRUE(!opened.ok() || pages >= 6) << pages;
+    if (!opened) {
+      EXPECT_EQ(opened.error().code, Code::store_full) << opened.error().message;
+      EXPECT_THAT(opened.error().message, testing::HasSubstr("the disk is full"));
+      EXPECT_THAT(opened.error().message, testing::HasSubstr("make room"));
+    }
+    std::filesystem::remove(ballast());
+    EXPECT_TRUE(opened.ok() || open_lmdb(directory_.path() + "/data", {}).ok()) << pages;
+    std::filesystem::remove_all(directory_.path() + "/data");
+  }
+}
+
+TEST_F(NoRoom, WriteThatWasCutShortNamesTheFullDisk) {
+  const Error good = lmdb::failure(directory_.path(), "sync a commit", EIO);
+  EXPECT_EQ(good.code, Code::internal);
+  EXPECT_THAT(good.message, testing::Not(testing::HasSubstr("full")));
+  take_the_rest(ballast());
+  const Error full = lmdb::failure(directory_.path(), "sync a commit", EIO);
+  EXPECT_EQ(full.code, Code::store_full);
+  EXPECT_THAT(full.message, testing::HasSubstr("cannot sync a commit: the disk is full"));
+}
+
+}  // namespace
+}  // namespace rota::store::test
