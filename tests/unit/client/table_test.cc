@@ -102,6 +102,18 @@ TEST(JobTextTest, TimesAreToldInFullOrFromNow) {
   EXPECT_EQ(after(-90'000), "in 1m");
 }
 
+TEST(JobTextTest, NarrowTableOfAnIdleWorkerKeepsWhatRuns) {
+  const std::vector<client::AdminRow> rows{{{"name", std::string("bee")},
+                                            {"pid", std::int64_t{4711}},
+                                            {"running", std::int64_t{0}},
+                                            {"held", std::int64_t{0}},
+                                            {"credit", std::int64_t{9}},
+                                            {"connected", true},
+                                            {"lease_left_ms", std::int64_t{12345}}}};
+  const std::string text = row_table(rows, true, {.columns = 24});
+  EXPECT_EQ(text, "NAME  RUNNING  HELD\nbee         0     0\n");
+}
+
 TEST(JobTextTest, WhatNeedsALookIsColoured) {
   const std::vector<client::AdminRow> rows{
       {{"queue", std::string("a")}, {"paused", true}, {"failed", std::int64_t{2}}, {"ready", std::int64_t{0}}}};

@@ -129,6 +129,20 @@ TEST_F(OptionsTest, MisspeltKeyNamesTheNearest) {
   EXPECT_NE(refused({"--config", path.c_str()}).find("did you mean 'store-limit'?"), std::string::npos);
 }
 
+TEST_F(OptionsTest, OptionOfTheCommandLineOnlyIsSaidToBeOne) {
+  std::string name;
+  options_.add({.name = "name", .placeholder = "TEXT", .help = "text", .environment = "", .in_file = false},
+               Options::text(name));
+  const std::string path = file("name = \"x\"\n");
+  EXPECT_NE(refused({"--config", path.c_str()}).find("'name' is given on the command line only"), std::string::npos);
+}
+
+TEST_F(OptionsTest, SizeWithoutUpperBoundTellsTheLeastOnly) {
+  std::uint64_t limit = 0;
+  options_.add({.name = "limit", .placeholder = "SIZE", .help = "size"}, Options::size(limit, std::uint64_t{1} << 20U));
+  EXPECT_NE(refused({"--limit", "1B"}).find("give a size of at least 1MiB\n"), std::string::npos);
+}
+
 TEST_F(OptionsTest, HelpDescribesOptionsAndFlags) {
   testing::internal::CaptureStdout();
   EXPECT_EQ(parse({"--help"}), kExitOk);
