@@ -22,10 +22,10 @@ int fail(int exit_code, const std::string& sentence) {
 void print_number(const char* name, std::uint64_t number) { std::printf("%-14s %12" PRIu64 "\n", name, number); }
 void print_size(const char* name, std::uint64_t bytes) { std::printf("%-14s %12s\n", name, format_size(bytes).c_str()); }
 
-void print(const store::CheckReport& report) {
-  print_number("format", report.format);
-  std::printf("%-14s %s\n", "broker", to_string(report.broker_id).c_str());
-  print_number("epoch", report.epoch);
+void print_contents(const store::CheckReport& report) {
+  if (report.format != 0) print_number("format", report.format);
+  if (!report.broker_id.is_nil()) std::printf("%-14s %s\n", "broker", to_string(report.broker_id).c_str());
+  if (report.epoch != 0) print_number("epoch", report.epoch);
   print_number("live jobs", report.live_jobs);
   print_number("finished jobs", report.finished_jobs);
   print_number("paused queues", report.paused_queues);
@@ -38,7 +38,10 @@ void print(const store::CheckReport& report) {
                 format_size(table.bytes).c_str());
   }
   std::printf("\n");
-  if (report.is_sound()) return;
+}
+
+void print(const store::CheckReport& report) {
+  if (report.is_read) print_contents(report);
   for (const std::string& damage : report.listed) std::printf("%s\n", damage.c_str());
   if (report.damages > report.listed.size()) {
     std::printf("and %" PRIu64 " more\n", report.damages - report.listed.size());

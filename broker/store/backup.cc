@@ -199,7 +199,7 @@ std::string copy(const std::string& directory, const std::string& target, int fd
   auto env = lmdb::Env::open_to_read(directory, false);
   if (!env) return told_error(env.error());
   const lmdb::Pages pages = (*env)->pages();
-  const std::uint64_t end = pages.end * pages.size;
+  const std::uint64_t end = pages.bytes();
   if (const std::string cut = lmdb::what_is_cut((*env)->fd(), end); !cut.empty()) return told_damage(cut);
   if (Status s = check_source(directory, **env); !s) {
     return s.error().code == Code::internal ? told_damage(s.error().message) : told_error(s.error());

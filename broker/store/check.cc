@@ -32,6 +32,7 @@ std::string encode(const Result<CheckReport>& result) {
     return out;
   }
   const CheckReport& report = *result;
+  write.byte(report.is_read ? 1 : 0);
   write.uuid(report.broker_id);
   for (const std::uint64_t number : {report.format, report.epoch, report.live_jobs, report.finished_jobs,
                                      report.paused_queues, report.file_bytes, report.used_bytes, report.damages}) {
@@ -56,6 +57,7 @@ std::optional<Result<CheckReport>> decode(std::string_view bytes) {
     return Error{*code, std::string(message)};
   }
   CheckReport report;
+  report.is_read = read.byte() != 0;
   report.broker_id = read.uuid();
   for (std::uint64_t* number : {&report.format, &report.epoch, &report.live_jobs, &report.finished_jobs,
                                 &report.paused_queues, &report.file_bytes, &report.used_bytes, &report.damages}) {

@@ -17,6 +17,7 @@ struct TableReport {
 
 // What a check found.
 struct CheckReport {
+  bool is_read = false;      // else the store could not be opened: of the rest only the damages mean something
   std::uint64_t format = 0;  // 0: not readable
   Uuid broker_id;
   std::uint64_t epoch = 0;

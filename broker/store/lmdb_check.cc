@@ -60,6 +60,7 @@ class Checker {
       const auto there = env_.open_table(txn_, table);
       if (there && *there) {
         there_.set(i);
+        report_.is_read = true;
         report_.tables[i] = {env_.entries(txn_, table), env_.table_bytes(txn_, table)};
       } else {
         note(table, there ? "is missing" : "cannot be opened");
@@ -338,9 +339,14 @@ class Checker {
 
 Result<CheckReport> check_records(const std::string& directory, const CheckBounds& bounds, CheckPlace& place) {
   auto env = Env::open_to_read(directory, true);
-  if (!env) return env.error();
+  if (!env) {
+    if (env.error().code == Code::forbidden) return env.error();
+    CheckReport report;
+    report.add_damage(env.error().message);
+    return report;
+  }
   const Pages pages = (*env)->pages();
-  if (std::string cut = what_is_cut((*env)->fd(), pages.end * pages.size); !cut.empty()) {
+  if (std::string cut = what_is_cut((*env)->fd(), pages.bytes()); !cut.empty()) {
     CheckReport report;
     report.add_damage(std::move(cut));
     return report;

@@ -64,6 +64,9 @@ class Cursor {
 struct Pages {
   std::uint64_t size = 4096;  // bytes of one
   std::uint64_t end = 0;      // pages from the file's start to the last one used
+
+  // The least length of the file; as much as there can be if a damaged `end` says more.
+  [[nodiscard]] std::uint64_t bytes() const { return end - 1 >= UINT64_MAX / size ? UINT64_MAX : end * size; }
 };
 
 // The environment. Threads: one writer at a time, any readers.

@@ -16,7 +16,7 @@ Result<std::unique_ptr<Store>> open_lmdb(const std::string& directory, const Sto
   auto env = lmdb::Env::open(directory, limits::kStoreMapSize, 2 * options.store_limit);
   if (!env) return env.error();
   const lmdb::Pages pages = (*env)->pages();
-  if (const std::string cut = lmdb::what_is_cut((*env)->fd(), pages.end * pages.size); !cut.empty()) {
+  if (const std::string cut = lmdb::what_is_cut((*env)->fd(), pages.bytes()); !cut.empty()) {
     return Error{Code::internal, directory + " is damaged (" + cut + "); restore the store from a backup"};
   }
   if (Status status = lmdb::prepare_tables(**env); !status) return status.error();

@@ -49,6 +49,7 @@ TEST(Check, SoundStoreIsReportedTableByTable) {
   fill(directory.path());
   const CheckReport report = checked(directory.path());
   EXPECT_TRUE(report.is_sound()) << testing::PrintToString(report.listed);
+  EXPECT_TRUE(report.is_read);
   EXPECT_EQ(report.format, kFormat);
   EXPECT_EQ(report.epoch, 1U);
   EXPECT_FALSE(report.broker_id.is_nil());
@@ -193,6 +194,24 @@ TEST(Check, CutFileIsDamage) {
   fill(directory.path());
   std::filesystem::resize_file(file_of(directory.path()), 5UL * 4096);
   EXPECT_THAT(checked(directory.path()).listed, testing::ElementsAre(HasSubstr("data.mdb was cut: it has 20480 bytes")));
+}
+
+TEST(Check, StoreThatCannotBeOpenedIsDamagedAndSaysNothingElse) {
+  const TempDir directory;
+  fill(directory.path());
+  const std::string good = read_bytes(file_of(directory.path()));
+  // Of both first pages: version, last page.
+  for (const std::size_t at : {20U, 139U, 143U}) {
+    std::string bytes = good;
+    for (const std::size_t page : {0U, 4096U}) bytes[page + at] = static_cast<char>(0xFF);
+    write_bytes(file_of(directory.path()), bytes);
+    const auto report = check_lmdb(directory.path());
+    ASSERT_TRUE(report.ok()) << at << ": " << report.error().message;
+    EXPECT_FALSE(report->is_sound()) << at;
+    EXPECT_FALSE(report->is_read) << at;
+  }
+  std::filesystem::resize_file(file_of(directory.path()), 5UL * 4096);
+  EXPECT_FALSE(checked(directory.path()).is_read);
 }
 
 TEST(Check, CutFileIsNotOpenedByTheBrokerEither) {
