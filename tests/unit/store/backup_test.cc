@@ -254,6 +254,42 @@ TEST(Backup, PagesThatNameEachOtherEndTheCopy) {
   EXPECT_GT(told, 0);
 }
 
+// The leaf that names a large body in place of all others: copied for each of them, it would fill the disk.
+TEST(Backup, CopyDoesNotBecomeMuchLongerThanTheStore) {
+  const TempDir directory;
+  {
+    const auto store = open_store(directory.path(), kSmall);
+    Loaded loaded;
+    ASSERT_TRUE(store->load(loaded).ok());
+    Changes changes;
+    changes.accept(Job{.number = 1, .body = std::string(8 * limits::MiB, 'b')});
+    for (std::uint64_t n = 2; n <= 200; ++n) changes.accept(Job{.number = n, .body = std::string(1000, 'b')});
+    must_commit(*store, changes);
+  }
+  std::string bytes = read_bytes(file_of(directory.path()));
+  const auto number = [&](std::size_t at) {
+    return static_cast<unsigned char>(bytes[at]) + 256U * static_cast<unsigned char>(bytes[at + 1]);
+  };
+  std::vector<std::size_t> leaves;
+  std::string large;
+  for (std::size_t at = 2UL * 4096; at + 4096 <= bytes.size(); at += 4096) {
+    if (number(at + 10) != 2 || number(at + 12) < 18 || number(at + 16) > 4088) continue;
+    leaves.push_back(at);
+    if (number(at + number(at + 16) + 4) == 1) large = bytes.substr(at, 4096);
+  }
+  ASSERT_FALSE(large.empty());
+  ASSERT_GT(leaves.size(), 40U);
+  for (const std::size_t at : leaves) {
+    if (number(at + number(at + 16) + 6) == 8) bytes.replace(at, 4096, large);  // keys of eight bytes: bodies, mostly
+  }
+  write_bytes(file_of(directory.path()), bytes);
+  const TempDir target;
+  const auto copied = backup_lmdb(directory.path(), target.path());
+  ASSERT_TRUE(copied.ok()) << copied.error().message;
+  EXPECT_THAT(copied->damage, HasSubstr("its pages name each other again and again"));
+  EXPECT_TRUE(std::filesystem::is_empty(target.path()));
+}
+
 TEST(Backup, SignalThatEndsItLeavesNothing) {
   const TempDir directory;
   fill(directory.path(), 20);
