@@ -1,12 +1,11 @@
 #include <fcntl.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
 #include "broker/store/file_space.h"
-#include "tests/conformance/store_driver.h"
+#include "tests/unit/store/small_disk.h"
 
 // A store that may not grow: by its limit, or because the disk is full.
 namespace rota::store::test {
@@ -122,21 +121,9 @@ TEST(LmdbStore, BytesOnTheirWayCountAgainstTheFreeSpace) {
   EXPECT_TRUE(store->usage().accepts_submits);
 }
 
-class FullDisk : public testing::Test {
+class FullDisk : public SmallDisk {
  protected:
-  void SetUp() override {
-    if (::mount("rota-test", directory_.path().c_str(), "tmpfs", 0, "size=24m") != 0) {
-      GTEST_SKIP() << "cannot mount a small file system: " << std::strerror(errno);
-    }
-    mounted_ = true;
-  }
-  void TearDown() override {
-    if (mounted_) ::umount2(directory_.path().c_str(), MNT_DETACH);
-  }
-  [[nodiscard]] std::string ballast() const { return directory_.path() + "/ballast"; }
-
-  TempDir directory_;
-  bool mounted_ = false;
+  FullDisk() : SmallDisk("24m") {}
 };
 
 TEST_F(FullDisk, RefusesSubmitsServesTheRestAndTakesThemAgainWhenSpaceReturns) {

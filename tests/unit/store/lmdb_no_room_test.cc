@@ -1,32 +1,19 @@
 #include <fcntl.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
 #include "broker/store/lmdb_env.h"
-#include "tests/conformance/store_driver.h"
+#include "tests/unit/store/small_disk.h"
 
 // A disk on which nothing is left at all.
 namespace rota::store::test {
 namespace {
 
-class NoRoom : public testing::Test {
+class NoRoom : public SmallDisk {
  protected:
-  void SetUp() override {
-    if (::mount("rota-test", directory_.path().c_str(), "tmpfs", 0, "size=4m") != 0) {
-      GTEST_SKIP() << "cannot mount a small file system: " << std::strerror(errno);
-    }
-    mounted_ = true;
-  }
-  void TearDown() override {
-    if (mounted_) ::umount2(directory_.path().c_str(), MNT_DETACH);
-  }
-  [[nodiscard]] std::string ballast() const { return directory_.path() + "/ballast"; }
-
-  TempDir directory_;
-  bool mounted_ = false;
+  NoRoom() : SmallDisk("4m") {}
 };
 
 // Takes all that is left.
