@@ -52,7 +52,7 @@ PROGRAM_FILES = r"^common/program/|^(broker|worker)/program/|^client/cli/|_main\
 EXTERNAL = [
     (r"^zmq(_addon)?\.h(pp)?$", r"^common/net/|^bench/|^tests/unit/net/"),
     (r"^msgpack(\.hpp|/)", r"^common/wire/[^/]*\.cc$|^tests/fuzz/"),
-    (r"^lmdb\.h$", r"^broker/store/|^tests/(unit/store|conformance)/"),
+    (r"^lmdb\.h$", r"^broker/store/|^tests/(unit/store|conformance|crash/preload)/"),
     (r"^xxhash\.h$", r"^common/wire/[^/]*\.cc$|^broker/store/|^broker/server/cursor\.cc$|^tests/unit/store/"),
     (r"^absl/", r"^broker/|^worker/|^client/"),
     (r"^CLI/", PROGRAM_FILES + r"|^bench/"),
@@ -64,6 +64,7 @@ EXTERNAL = [
     (r"^asio(\.hpp|/)", r"^worker/|^client/"),
     (r"^(gtest|gmock|rapidcheck)(\.h|/)", r"^tests/"),
     (r"^benchmark/", r"^bench/|^tests/"),
+    (r"^dlfcn\.h$", r"^tests/|^bench/"),  # what is preloaded stands in front of the C library's functions
     # The operating system. The core is pure: no clock, thread, file or random source of its own.
     (r"^(sys|netinet|arpa|linux)/|^(unistd|fcntl|signal|poll|spawn|sched|dirent|pwd|netdb|pthread|ifaddrs|termios|malloc)\.h$",
      r"^(?!broker/queue/|common/wire/)"),
