@@ -1,0 +1,311 @@
+#!/usr/bin/env python3
+"""Judges histories: what clients asked and were told, and what workers ran, under faults.
+
+Usage: checker.py DIRECTORY [--json]. Exit 0: nothing lost, nothing unexpected, every duplicate explained; 1: a finding;
+2: the histories cannot be judged. As a module: check(directory) → Report.
+
+It knows nothing of Rota's code, only this format. Every process writes a file <role>-<name>-<pid>.jsonl of JSON lines, each
+with one write(2), so that a kill loses none. `t` is CLOCK_MONOTONIC in nanoseconds, `e` the event. Ids are text; digests are
+any text that tells contents apart.
+
+  role client
+    submit   ids, payloads (digests)    BEFORE it is sent; again with every submit of the same id by the program
+    acked    ids                        accepted under this id
+    merged   ids, into                  another job stands for it (a key was held)
+    refused  ids, code, final           `final` 0: it will be submitted again
+    cancel, retry, purge  ids           BEFORE it is asked
+    ended    ids, state, results, errors  told to have ended; digests and codes in the order of the ids, "" for none
+    unknown  ids, code                  told that there is no such job
+    contact  what                       lost or back; for people
+  role reader: after all faults, when the broker has nothing left to do
+    final    ids, state, results, errors  what a GET says of every job; `state` may be one that is no end, or a code
+  role worker
+    run      id, attempt, payload       BEFORE the handler does anything
+    done     id, attempt, outcome, result  BEFORE it is reported; succeeded, failed, rejected, cancelled
+    session  what, why                  registered, lost, back, trouble
+  role nemesis
+    settings lease_ms                   how long a worker may be silent
+    begin    fault, what, role, name, pid  BEFORE it is done to that process; role network: to the connections of `name`
+    end      fault                      the process runs again, or its successor serves; the connection is whole
+
+What it counts and finds:
+
+  lost         acknowledged, never purged, and without an end in the last reading
+  unexpected   a run or an end of a job that nobody submitted; another payload; two different ends; a success or failure that
+               no worker had reported; a cancelled job that nobody cancelled; a run that began after the end was told; an
+               acknowledged job that was told to be unknown; a refusal that says the request itself was wrong
+  duplicate    a run beyond the first that follows no failed run and no retry. It is explained by a fault between the two runs
+               that hit the worker of either, the broker or the network, or by a session that either worker lost then.
+               A run after the told end is a duplicate only if its own worker was hit at that time; a dispatch that was
+               stopped on its way can begin late. Whatever else runs late is unexpected.
+"""
+
+import argparse
+import json
+import sys
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import histories  # noqa: E402
+
+ENDS = {"succeeded", "failed", "cancelled", "expired"}
+# Refusals of well-formed submits that no fault can cause.
+WRONG_REFUSALS = {"BAD_MESSAGE", "TOO_LARGE", "CONFLICT", "FORBIDDEN", "INTERNAL", "NOT_FOUND", "VERSION"}
+HARMLESS = {"drain"}  # done to a worker, explains no second run
+SHOWN = 20  # findings of a kind that are kept
+
+
+@dataclass
+class Report:
+    """The verdict over one directory."""
+    attempted: int = 0
+    acked: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    merged: int = 0
+    refused: int = 0
+    runs: int = 0
+    lost: int = 0
+    unexpected: int = 0
+    duplicates: int = 0
+    explained: int = 0
+    explained_by: Counter = field(default_factory=Counter)
+    faults: Counter = field(default_factory=Counter)
+    findings: list = field(default_factory=list)
+
+    @property
+    def unexplained(self):
+        return self.duplicates - self.explained
+
+    @property
+    def ok(self):
+        return self.lost == 0 and self.unexpected == 0 and self.unexplained == 0
+
+    def add(self, other):
+        """Adds the counts of another report, for a campaign of several."""
+        for name, value in vars(other).items():
+            if isinstance(value, Counter):
+                getattr(self, name).update(value)
+            elif isinstance(value, int):
+                setattr(self, name, getattr(self, name) + value)
+            else:
+                getattr(self, name).extend(value)
+
+    def table(self):
+        """Two columns for people, then the findings."""
+        rows = [(name, getattr(self, name)) for name in (
+            "attempted", "acked", "succeeded", "failed", "cancelled", "merged", "refused", "runs", "lost", "unexpected",
+            "duplicates", "explained", "unexplained")]
+        rows += [(f"  explained by {kind}", count) for kind, count in sorted(self.explained_by.items())]
+        rows += [(f"fault {kind}", count) for kind, count in sorted(self.faults.items())]
+        lines = [f"{name:36} {value:>12,}" for name, value in rows]
+        return "\n".join(lines + self.findings)
+
+    def as_json(self):
+        return json.dumps({**asdict(self), "unexplained": self.unexplained, "ok": self.ok})
+
+
+class Judge:
+    """Applies the rules to the tables of one directory."""
+
+    def __init__(self, tables):
+        self.tables = tables
+        self.report = Report()
+        self.kept = Counter()
+        self.grace = int(tables.settings.get("lease_ms", 0)) * 1_000_000
+        self.faults_of = {}
+        self.common_faults = []
+        for fault in tables.faults:
+            self.report.faults[f"{fault.role} {fault.what}"] += 1
+            if fault.what in HARMLESS:
+                continue
+            if fault.role == "worker":
+                self.faults_of.setdefault(fault.pid, []).append(fault)
+            elif fault.role == "network" and fault.name:
+                self.faults_of.setdefault(fault.name, []).append(fault)
+            elif fault.role in ("broker", "network"):
+                self.common_faults.append(fault)
+
+    def finding(self, kind, text):
+        self.kept[kind] += 1
+        if self.kept[kind] <= SHOWN:
+            self.report.findings.append(f"{kind}: {text}")
+
+    def unexpected(self, text):
+        self.report.unexpected += 1
+        self.finding("unexpected", text)
+
+    def faults_on(self, process):
+        """Faults of a worker process and of its connections."""
+        return self.faults_of.get(process.pid, []) + self.faults_of.get(process.name, [])
+
+    # --- the whole ------------------------------------------------------------------------------------------------------
+
+    def judge(self):
+        tables, report = self.tables, self.report
+        report.attempted = len(tables.submitted)
+        report.acked = len(tables.acked)
+        report.merged = len(tables.merged)
+        report.refused = sum(len(ids) for ids in tables.refused.values())
+        report.runs = sum(map(len, tables.runs.values()))
+        self.judge_strangers()
+        self.judge_acknowledged()
+        for job, runs in tables.runs.items():
+            if job in tables.submitted:
+                self.judge_runs(job, runs)
+        for job, (t, end) in tables.ends.items():
+            if job in tables.submitted:
+                self.judge_end(job, t, end)
+        for job, end in tables.final.items():
+            if end.state in ENDS and job not in tables.ends:
+                self.judge_end(job, None, end)
+        return report
+
+    def judge_strangers(self):
+        tables = self.tables
+        for job in tables.runs.keys() - tables.submitted.keys():
+            self.unexpected(f"{job} ran, and nobody submitted it")
+        for job in tables.ends.keys() - tables.submitted.keys():
+            self.unexpected(f"{job} was told to have ended, and nobody submitted it")
+        for job in tables.other_payloads:
+            self.unexpected(f"{job} was submitted with two payloads; the load is broken")
+        for code in WRONG_REFUSALS & tables.refused.keys():
+            for job in tables.refused[code]:
+                self.unexpected(f"{job} was refused with {code}")
+
+    def judge_acknowledged(self):
+        """Every acknowledged job has an end that can be read, and always had."""
+        tables, report = self.tables, self.report
+        final, purges = tables.final, tables.purges
+        for job in tables.acked:
+            end = final.get(job)
+            if end is not None and end.state in ENDS:
+                if end.state == "succeeded":
+                    report.succeeded += 1
+                elif end.state == "failed":
+                    report.failed += 1
+                elif end.state == "cancelled":
+                    report.cancelled += 1
+            elif job not in purges:
+                report.lost += 1
+                self.finding("lost", f"{job} was acknowledged; the last reading says {end.state if end else 'nothing'}")
+        for job, t in tables.unknown.items():
+            if tables.acked.get(job, t) < t and job not in purges:
+                self.unexpected(f"{job} was acknowledged, and later told to be unknown")
+
+    # --- ends -----------------------------------------------------------------------------------------------------------
+
+    def judge_end(self, job, t, end):
+        """`t`: when it was told first; None: only the last reading tells."""
+        tables = self.tables
+        dones = tables.dones.get(job, ())
+        if end.state == "succeeded":
+            if not any(done[3] == "succeeded" and done[4] == end.result and (t is None or done[0] <= t) for done in dones):
+                self.unexpected(f"{job} succeeded with {end.result or 'no result'}, which no worker had reported")
+        elif end.state == "failed":
+            if not any(done[3] in ("failed", "rejected") and (t is None or done[0] <= t) for done in dones):
+                self.unexpected(f"{job} failed with {end.error or 'no code'}, which no worker had reported")
+        elif end.state == "cancelled" and job not in tables.cancels:
+            self.unexpected(f"{job} was cancelled, and nobody had asked for it")
+        final = tables.final.get(job)
+        if t is not None and final is not None and final.state in ENDS and final != end and job not in tables.retries:
+            self.unexpected(f"{job} was told to have ended as {end}, and at last as {final}")
+
+    def judge_other_ends(self):
+        for job, _, end in self.tables.other_ends:
+            if job not in self.tables.retries:
+                self.unexpected(f"{job} was told to have ended as {self.tables.ends[job][1]}, and as {end}")
+
+    # --- runs -----------------------------------------------------------------------------------------------------------
+
+    def judge_runs(self, job, runs):
+        tables = self.tables
+        payload = tables.submitted[job]
+        for run in runs:
+            if run[3] != payload:
+                self.unexpected(f"{job} ran with payload {run[3]} instead of {payload}")
+        told = tables.ends.get(job)
+        if len(runs) == 1:
+            if told is not None and runs[0][0] > told[0]:
+                self.judge_late_run(job, runs[0], told)
+            return
+        runs.sort(key=lambda run: run[0])
+        for first, second in zip(runs, runs[1:]):
+            if self.retried(job, first, second):
+                continue
+            if told is not None and second[0] > told[0] and not self.judge_late_run(job, second, told):
+                continue
+            self.judge_duplicate(job, first, second)
+
+    def retried(self, job, first, second):
+        """Whether the first run failed before the second began, or somebody asked for a retry between."""
+        for t, process, attempt, outcome, _ in self.tables.dones.get(job, ()):
+            if outcome == "failed" and process == first[1] and attempt == first[2] and first[0] <= t <= second[0]:
+                return True
+        return any(first[0] <= t <= second[0] for t in self.tables.retries.get(job, ()))
+
+    def judge_late_run(self, job, run, told):
+        """A run that began after its job's end was told. Whether its worker was hit at that time."""
+        if any(told[0] <= t <= run[0] for t in self.tables.retries.get(job, ())):
+            return True
+        for fault in self.faults_on(run[1]):
+            if fault.what != "kill" and fault.overlaps(told[0] - self.grace, run[0]):
+                return True
+        self.unexpected(f"{job} ran on {run[1].name}, attempt {run[2]}, {(run[0] - told[0]) / 1e6:.1f} ms after its end was told: "
+                        f"{told[1]}")
+        return False
+
+    def judge_duplicate(self, job, first, second):
+        self.report.duplicates += 1
+        cause = self.cause_between(first, second)
+        if cause:
+            self.report.explained += 1
+            self.report.explained_by[cause] += 1
+            return
+        self.finding("unexplained", f"{job} ran on {first[1].name}, attempt {first[2]}, and {(second[0] - first[0]) / 1e6:.1f} ms "
+                                    f"later on {second[1].name}, attempt {second[2]}; nothing is logged between that explains it")
+
+    def cause_between(self, first, second):
+        for process in (first[1], second[1]):
+            for fault in self.faults_on(process):
+                if fault.overlaps(first[0], second[0]):
+                    return f"{fault.role} {fault.what}"
+        for fault in self.common_faults:
+            if fault.overlaps(first[0], second[0]):
+                return f"{fault.role} {fault.what}"
+        for process in (first[1], second[1]):
+            if any(first[0] <= t <= second[0] + self.grace for t in self.tables.lost_sessions.get(process, ())):
+                return "lost session"
+        return None
+
+
+def check(directory):
+    """The verdict over a directory of histories. Raises histories.Unreadable if they cannot be judged."""
+    tables = histories.read(directory)
+    if not any(process.role == "reader" for process in tables.processes):
+        raise histories.Unreadable(f"{directory}: nobody read the jobs at last (no reader-*.jsonl)")
+    judge = Judge(tables)
+    report = judge.judge()
+    judge.judge_other_ends()
+    return report
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("directory")
+    parser.add_argument("--json", action="store_true", help="print one object instead of a table")
+    arguments = parser.parse_args()
+    try:
+        report = check(arguments.directory)
+    except histories.Unreadable as error:
+        print(f"checker: {error}", file=sys.stderr)
+        return 2
+    print(report.as_json() if arguments.json else report.table())
+    return 0 if report.ok else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,379 @@
+#!/usr/bin/env python3
+"""The checker over small histories made by hand: what is sound passes, and each broken promise is found."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import checker  # noqa: E402
+import histories  # noqa: E402
+
+MS = 1_000_000
+
+
+class Case(unittest.TestCase):
+    """One job "j" with payload "p", unless a test says otherwise. Times are milliseconds."""
+
+    def setUp(self):
+        self.files = {}
+        self.temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(self.temporary.cleanup)
+        self.directory = Path(self.temporary.name)
+
+    def line(self, file, t, event, **fields):
+        self.files.setdefault(file, []).append(json.dumps({"t": t * MS, "e": event, **fields}))
+
+    def submit(self, t=1, ids=("j",), payloads=("p",)):
+        self.line("client-c-1", t, "submit", queue="q", again=0, ids=list(ids), payloads=list(payloads))
+
+    def acked(self, t=2, ids=("j",)):
+        self.line("client-c-1", t, "acked", ids=list(ids))
+
+    def run_of(self, t=3, job="j", worker="worker-w-2", attempt=1, payload="p"):
+        self.line(worker, t, "run", id=job, attempt=attempt, payload=payload)
+
+    def done(self, t=4, job="j", worker="worker-w-2", attempt=1, outcome="succeeded", result="r"):
+        self.line(worker, t, "done", id=job, attempt=attempt, outcome=outcome, result=result)
+
+    def ended(self, t=5, job="j", state="succeeded", result="r", error="", file="client-c-1", event="ended"):
+        self.line(file, t, event, state=state, ids=[job], results=[result], errors=[error])
+
+    def final(self, t=100, **fields):
+        self.ended(t, file="reader-r-9", event="final", **fields)
+
+    def fault(self, begin, end=None, what="kill", role="worker", name="w", pid=2):
+        number = len(self.files.get("nemesis-n-8", []))
+        self.line("nemesis-n-8", begin, "begin", fault=number, what=what, role=role, name=name, pid=pid)
+        if end is not None:
+            self.line("nemesis-n-8", end, "end", fault=number)
+
+    def sound(self):
+        """A job from its submit to the last reading."""
+        self.submit()
+        self.acked()
+        self.run_of()
+        self.done()
+        self.ended()
+        self.final()
+
+    def check(self):
+        for name, lines in self.files.items():
+            (self.directory / f"{name}.jsonl").write_text("".join(line + "\n" for line in lines))
+        return checker.check(self.directory)
+
+    def expect(self, lost=0, unexpected=0, duplicates=0, explained=0, words=""):
+        report = self.check()
+        self.assertEqual((lost, unexpected, duplicates, explained),
+                         (report.lost, report.unexpected, report.duplicates, report.explained), report.table())
+        self.assertEqual(lost == unexpected == 0 and duplicates == explained, report.ok)
+        self.assertIn(words, "\n".join(report.findings))
+        return report
+
+
+class Sound(Case):
+    def test_a_job_from_submit_to_last_reading(self):
+        self.sound()
+        report = self.expect()
+        self.assertEqual((1, 1, 1, 0, 1), (report.attempted, report.acked, report.succeeded, report.failed, report.runs))
+
+    def test_a_retry_after_a_failed_run_is_no_duplicate(self):
+        self.submit()
+        self.acked()
+        self.run_of(3)
+        self.done(4, outcome="failed", result="")
+        self.run_of(5, attempt=2, worker="worker-x-3")
+        self.done(6, attempt=2, worker="worker-x-3")
+        self.ended(7)
+        self.final()
+        self.expect()
+
+    def test_a_rejected_job_has_failed(self):
+        self.submit()
+        self.acked()
+        self.run_of()
+        self.done(outcome="rejected", result="")
+        self.ended(state="failed", result="", error="DOOMED")
+        self.final(state="failed", result="", error="DOOMED")
+        self.assertEqual(1, self.expect().failed)
+
+    def test_a_cancel_that_was_asked_for(self):
+        self.submit()
+        self.acked()
+        self.line("client-c-1", 3, "cancel", ids=["j"])
+        self.ended(4, state="cancelled", result="")
+        self.final(state="cancelled", result="")
+        self.assertEqual(1, self.expect().cancelled)
+
+    def test_a_job_that_was_never_acknowledged_may_be_gone_or_there(self):
+        self.submit(ids=["j", "k"], payloads=["p", "p"])
+        self.run_of()
+        self.done()
+        self.final()
+        self.final(job="k", state="NOT_FOUND", result="")
+        self.assertEqual(2, self.expect().attempted)
+
+    def test_an_asked_retry_and_a_purge(self):
+        self.sound()
+        self.line("client-c-1", 6, "retry", ids=["j"])
+        self.run_of(7, attempt=2)
+        self.done(8, attempt=2, result="s")
+        self.ended(9, result="s")
+        self.final(101, result="s")
+        self.submit(1, ["k"])
+        self.acked(2, ["k"])
+        self.line("client-c-1", 3, "purge", ids=["k"])
+        self.line("client-c-1", 4, "unknown", ids=["k"], code="NOT_FOUND")
+        self.expect()
+
+    def test_a_last_line_that_was_cut_short_is_left_out(self):
+        self.sound()
+        self.check()
+        with open(self.directory / "worker-w-2.jsonl", "a", encoding="ascii") as file:
+            file.write('{"t":9,"e":"run","id":"stra')
+        self.assertTrue(checker.check(self.directory).ok)
+
+
+class Lost(Case):
+    def test_an_acknowledged_job_that_is_not_known_at_last(self):
+        self.submit()
+        self.acked()
+        self.final(state="NOT_FOUND", result="")
+        self.expect(lost=1, words="NOT_FOUND")
+
+    def test_an_acknowledged_job_that_has_no_end_at_last(self):
+        self.submit()
+        self.acked()
+        self.final(state="ready", result="")
+        self.expect(lost=1, words="ready")
+
+    def test_an_acknowledged_job_that_was_not_read(self):
+        self.sound()
+        self.submit(ids=["k"])
+        self.acked(ids=["k"])
+        self.expect(lost=1, words="k was acknowledged")
+
+    def test_an_end_that_was_told_and_is_forgotten(self):
+        self.sound()
+        self.files["reader-r-9"] = []
+        self.final(state="NOT_FOUND", result="")
+        self.expect(lost=1)
+
+    def test_of_several_readings_the_last_counts(self):
+        self.sound()
+        self.final(90, state="ready", result="")
+        self.expect()
+
+
+class Unexpected(Case):
+    def test_a_run_of_a_job_that_nobody_submitted(self):
+        self.sound()
+        self.run_of(job="stranger")
+        self.expect(unexpected=1, words="stranger ran")
+
+    def test_an_end_of_a_job_that_nobody_submitted(self):
+        self.sound()
+        self.ended(job="stranger")
+        self.expect(unexpected=1, words="stranger was told")
+
+    def test_a_wrong_payload(self):
+        self.submit()
+        self.acked()
+        self.run_of(payload="other")
+        self.done()
+        self.final()
+        self.expect(unexpected=1, words="payload other")
+
+    def test_two_different_ends(self):
+        self.sound()
+        self.ended(6, state="failed", result="", error="X")
+        self.expect(unexpected=1, words="failed")
+
+    def test_another_end_at_last_than_was_told(self):
+        self.sound()
+        self.done(4, result="s")
+        self.files["reader-r-9"] = []
+        self.final(result="s")
+        self.expect(unexpected=1, words="at last")
+
+    def test_a_success_that_no_worker_reported(self):
+        self.submit()
+        self.acked()
+        self.run_of()
+        self.ended()
+        self.final()
+        self.expect(unexpected=1, words="which no worker had reported")
+
+    def test_a_success_with_another_result_than_was_reported(self):
+        self.submit()
+        self.acked()
+        self.run_of()
+        self.done(result="s")
+        self.final()
+        self.expect(unexpected=1, words="succeeded with r")
+
+    def test_a_success_that_was_told_before_the_worker_reported_it(self):
+        self.submit()
+        self.acked()
+        self.run_of()
+        self.ended(4)
+        self.done(5)
+        self.final()
+        self.expect(unexpected=1)
+
+    def test_a_failure_that_no_worker_reported(self):
+        self.submit()
+        self.acked()
+        self.final(state="failed", result="", error="X")
+        self.expect(unexpected=1, words="failed with X")
+
+    def test_a_cancelled_job_that_nobody_cancelled(self):
+        self.submit()
+        self.acked()
+        self.final(state="cancelled", result="")
+        self.expect(unexpected=1, words="nobody had asked")
+
+    def test_a_run_after_the_end_was_told(self):
+        self.sound()
+        self.run_of(6, worker="worker-x-3", attempt=2)
+        self.fault(5, 6, what="kill", role="broker", name="", pid=7)
+        self.expect(unexpected=1, words="after its end was told")
+
+    def test_the_only_run_after_the_end_was_told(self):
+        self.submit()
+        self.acked()
+        self.done(2)
+        self.ended(3)
+        self.run_of(4)
+        self.final()
+        self.expect(unexpected=1, words="after its end was told")
+
+    def test_an_acknowledged_job_that_is_told_to_be_unknown(self):
+        self.sound()
+        self.line("client-c-1", 3, "unknown", ids=["j"], code="NOT_FOUND")
+        self.expect(unexpected=1, words="later told to be unknown")
+
+    def test_a_refusal_that_says_the_request_was_wrong(self):
+        self.sound()
+        self.line("client-c-1", 3, "refused", ids=["j"], code="CONFLICT", final=1)
+        self.expect(unexpected=1, words="CONFLICT")
+
+    def test_a_job_that_was_submitted_with_two_payloads(self):
+        self.sound()
+        self.submit(2, payloads=["other"])
+        self.line("client-c-1", 3, "submit", queue="q", again=1, ids=["j"], payloads=["p"])
+        self.expect(unexpected=2)
+
+
+class Duplicates(Case):
+    def twice(self, worker="worker-x-3"):
+        """Runs at 3 and, on another worker, at 50."""
+        self.submit()
+        self.acked()
+        self.run_of(3)
+        self.run_of(50, worker=worker, attempt=2)
+        self.done(51, worker=worker, attempt=2)
+        self.ended(52)
+        self.final()
+
+    def test_without_a_cause(self):
+        self.twice()
+        self.expect(duplicates=1, words="on w, attempt 1, and 47.0 ms later on x")
+
+    def test_a_kill_of_its_worker(self):
+        self.twice()
+        self.fault(20)
+        self.assertEqual({"worker kill": 1}, dict(self.expect(duplicates=1, explained=1).explained_by))
+
+    def test_a_restart_of_the_broker(self):
+        self.twice()
+        self.fault(20, 30, role="broker", pid=7)
+        self.expect(duplicates=1, explained=1)
+
+    def test_a_cut_of_its_connection_which_is_known_by_name(self):
+        self.twice()
+        self.fault(20, 30, what="cut", role="network", pid=0)
+        self.expect(duplicates=1, explained=1)
+
+    def test_a_stop_that_began_before_the_run_and_ended_after_it(self):
+        self.twice()
+        self.fault(1, 40, what="stop")
+        self.expect(duplicates=1, explained=1)
+
+    def test_a_session_that_its_worker_lost(self):
+        self.twice()
+        self.line("worker-w-2", 20, "session", what="lost", why="silence")
+        self.expect(duplicates=1, explained=1)
+
+    def test_a_fault_on_another_worker_explains_nothing(self):
+        self.twice()
+        self.fault(20, name="y", pid=77)
+        self.expect(duplicates=1)
+
+    def test_a_fault_that_was_over_explains_nothing(self):
+        self.twice()
+        self.fault(1, 2, what="stop")
+        self.expect(duplicates=1)
+
+    def test_a_fault_that_came_after_explains_nothing(self):
+        self.twice()
+        self.fault(51)
+        self.expect(duplicates=1)
+
+    def test_a_kill_of_a_client_and_a_drain_explain_nothing(self):
+        self.twice()
+        self.fault(20, role="client", pid=1)
+        self.fault(20, what="drain")
+        self.expect(duplicates=1)
+
+    def test_a_run_that_a_stopped_worker_began_late(self):
+        self.sound()
+        self.run_of(50, worker="worker-x-3")
+        self.fault(2, 49, what="stop", name="x", pid=3)
+        self.expect(duplicates=1, explained=1)
+
+    def test_three_runs_are_two_duplicates(self):
+        self.twice()
+        self.run_of(40, worker="worker-y-4", attempt=2)
+        self.fault(20)
+        self.expect(duplicates=2, explained=1)
+
+
+class Program(Case):
+    def judged(self):
+        return subprocess.run([sys.executable, "-B", checker.__file__, self.directory, "--json"], capture_output=True, check=False)
+
+    def test_exit_codes_and_json(self):
+        self.sound()
+        self.check()
+        judged = self.judged()
+        self.assertEqual(0, judged.returncode, judged.stderr)
+        self.assertTrue(json.loads(judged.stdout)["ok"])
+        (self.directory / "client-d-5.jsonl").write_text('{"t":1,"e":"acked","ids":["gone"]}\n')
+        judged = self.judged()
+        self.assertEqual((1, 1), (judged.returncode, json.loads(judged.stdout)["lost"]))
+
+    def test_what_is_no_history_cannot_be_judged(self):
+        self.sound()
+        self.check()
+        (self.directory / "client-d-5.jsonl").write_text("?\n")
+        self.assertEqual(2, self.judged().returncode)
+
+    def test_without_a_last_reading_nothing_is_judged(self):
+        self.submit()
+        with self.assertRaises(histories.Unreadable):
+            self.check()
+
+    def test_reports_add_up(self):
+        self.sound()
+        total = checker.Report()
+        for _ in range(3):
+            total.add(self.check())
+        self.assertEqual((3, 3, 3, True), (total.attempted, total.acked, total.succeeded, total.ok))
+
+
+if __name__ == "__main__":
+    unittest.main()
