@@ -20,9 +20,15 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import sanitizers
+
 BIN = Path(os.environ.get("ROTA_BIN", Path(__file__).resolve().parents[2] / "build/release/bin"))
 SOURCE = Path(__file__).resolve().parents[2]
 READY_SECONDS = 30  # a loaded two-core machine; the programs need milliseconds
+# Stretches every deadline, for slow machines and instrumented builds.
+PATIENCE = float(os.environ.get("ROTA_TEST_PATIENCE", "1"))
+# The sanitizer that the programs were built with ("address", "thread"), or None.
+SANITIZER = sanitizers.sanitizer_of(BIN / "rota-broker") if (BIN / "rota-broker").exists() else None
 
 # Options of a broker whose failure detection is quick enough for tests.
 QUICK_LEASE = ["--lease", "2s", "--reattach", "6s"]
@@ -39,7 +45,7 @@ class Deadline(AssertionError):
 
 def eventually(condition, seconds, what, every=0.02):
     """Polls until condition() is true and returns its value; fails after `seconds`, naming `what`."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * PATIENCE
     pause = threading.Event()
     while True:
         value = condition()
@@ -109,7 +115,7 @@ class Program:
         self._event.set()
 
     def wait_ready(self, seconds=READY_SECONDS):
-        self._event.wait(seconds)
+        self._event.wait(seconds * PATIENCE)
         if self.ready_line is None:
             code = self.process.poll()
             raise Deadline(f"{self.name} printed no ready line (exit {code})\n{self.log_text()}")
@@ -143,7 +149,7 @@ class Program:
 
     def wait(self, seconds=30):
         try:
-            return self.process.wait(seconds)
+            return self.process.wait(seconds * PATIENCE)
         except subprocess.TimeoutExpired:
             raise Deadline(f"{self.name} did not end within {seconds} s\n{self.log_text()}") from None
 
@@ -219,13 +225,14 @@ class RotaTest(unittest.TestCase):
     maxDiff = 4000
 
     def setUp(self):
-        faulthandler.dump_traceback_later(self.seconds * float(os.environ.get("ROTA_TEST_PATIENCE", "1")), exit=True)
+        faulthandler.dump_traceback_later(self.seconds * PATIENCE, exit=True)
         self.directory = Path(tempfile.mkdtemp(prefix="rota-test-"))
         self.began = time.monotonic()
         self.programs = []
         # Nothing of the caller's configuration may leak into the programs.
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("ROTA_") and not k.startswith("XDG_")}
         self.environment.update(HOME=str(self.directory), LC_ALL="C.UTF-8")
+        sanitizers.send_reports_to(self.directory, self.environment)
         self._worker_number = 0
 
     def tearDown(self):
@@ -234,6 +241,8 @@ class RotaTest(unittest.TestCase):
                 program.close()
             if self._failed():
                 self._print_logs()
+            found = sanitizers.reports(self.directory)
+            self.assertFalse(found, found)
         finally:
             shutil.rmtree(self.directory, ignore_errors=True)
             print(f"{time.monotonic() - self.began:.1f} s ", end="", file=sys.stderr, flush=True)
@@ -287,7 +296,7 @@ class RotaTest(unittest.TestCase):
         began = time.monotonic()
         try:
             process = subprocess.run(command, input=stdin if stdin is not None else b"", stdout=subprocess.PIPE,
-                                     stderr=subprocess.PIPE, timeout=seconds, env=environment, cwd=self.directory)
+                                     stderr=subprocess.PIPE, timeout=seconds * PATIENCE, env=environment, cwd=self.directory)
         except subprocess.TimeoutExpired as late:
             raise Deadline(f"{command} ran past {seconds} s; stderr: {late.stderr}") from None
         outcome = Outcome(process, time.monotonic() - began)
@@ -353,7 +362,7 @@ class RotaTest(unittest.TestCase):
         began = time.monotonic()
         try:
             process = subprocess.run([str(a) for a in arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                     stderr=subprocess.PIPE, timeout=seconds, env=environment, cwd=self.directory)
+                                     stderr=subprocess.PIPE, timeout=seconds * PATIENCE, env=environment, cwd=self.directory)
         except subprocess.TimeoutExpired as late:
             raise Deadline(f"{arguments} ran past {seconds} s; stdout {late.stdout} stderr {late.stderr}") from None
         return Outcome(process, time.monotonic() - began)
