@@ -44,7 +44,7 @@ import argparse
 import json
 import sys
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -94,6 +94,14 @@ class Report:
             else:
                 getattr(self, name).extend(value)
 
+    @classmethod
+    def from_json(cls, text):
+        values = json.loads(text)
+        report = cls()
+        for name, value in vars(report).items():
+            setattr(report, name, Counter(values[name]) if isinstance(value, Counter) else values[name])
+        return report
+
     def table(self):
         """Two columns for people, then the findings."""
         rows = [(name, getattr(self, name)) for name in (
@@ -105,7 +113,8 @@ class Report:
         return "\n".join(lines + self.findings)
 
     def as_json(self):
-        return json.dumps({**asdict(self), "unexplained": self.unexplained, "ok": self.ok})
+        """Read again by from_json()."""
+        return json.dumps({**vars(self), "unexplained": self.unexplained, "ok": self.ok})
 
 
 class Judge:

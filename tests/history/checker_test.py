@@ -356,6 +356,14 @@ class Program(Case):
         judged = self.judged()
         self.assertEqual((1, 1), (judged.returncode, json.loads(judged.stdout)["lost"]))
 
+    def test_json_tells_all(self):
+        self.sound()
+        self.run_of(50, worker="worker-x-3")
+        self.fault(2, 49, what="stop", name="x", pid=3)
+        report = self.check()
+        self.assertEqual(1, report.explained)
+        self.assertEqual(report, checker.Report.from_json(self.judged().stdout))
+
     def test_what_is_no_history_cannot_be_judged(self):
         self.sound()
         self.check()

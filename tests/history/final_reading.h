@@ -14,8 +14,9 @@ struct ReadCounts {
   std::uint64_t unknown = 0;
 };
 
-// Asks the broker for each of the jobs once, with its result, and logs the answers as "final". Repeats what is not answered
-// until `until`.
-[[nodiscard]] Result<ReadCounts> read_all(client::Client& client, const Log& log, const KnownJobs& jobs, Steady until);
+// Asks the broker for each of the jobs once, with its result, over a few connections at a time, and logs the answers as
+// "final". Repeats what is not answered until `until`.
+[[nodiscard]] Result<ReadCounts> read_all(const client::ClientOptions& options, const Log& log, const KnownJobs& jobs,
+                                          Steady until);
 
 }  // namespace rota::history

@@ -140,20 +140,18 @@ class StopSignal {
 };
 
 // The broker may be away for a while.
-Result<client::Client> connect(const Settings& settings, StopSignal& stop, Steady until) {
+Result<client::Client> connect(const Settings& settings, StopSignal& stop) {
   while (true) {
     Result<client::Client> connected = client::Client::connect(settings.client);
-    if (connected || stop.came() || !(rota::read_clocks().steady < until)) return connected;
+    if (connected || stop.came()) return connected;
   }
 }
 
-int read_at_last(const Settings& settings, const history::Log& log, StopSignal& stop) {
+int read_at_last(const Settings& settings, const history::Log& log) {
   const Result<history::KnownJobs> known = history::read_known_jobs(settings.directory, "client-");
   if (!known) return fail(known.error());
   const Steady until = rota::read_clocks().steady + settings.patience;
-  Result<client::Client> connected = connect(settings, stop, until);
-  if (!connected) return fail(connected.error());
-  const Result<history::ReadCounts> counts = history::read_all(*connected, log, *known, until);
+  const Result<history::ReadCounts> counts = history::read_all(settings.client, log, *known, until);
   if (!counts) return fail(counts.error());
   std::printf("history-client read jobs=%llu ended=%llu unknown=%llu\n", static_cast<unsigned long long>(counts->jobs),
               static_cast<unsigned long long>(counts->ended), static_cast<unsigned long long>(counts->unknown));
@@ -163,7 +161,7 @@ int read_at_last(const Settings& settings, const history::Log& log, StopSignal& 
 int load(const Settings& settings, const history::Log& log, StopSignal& stop) {
   const Result<history::KnownJobs> known = history::read_known_jobs(settings.directory, "client-" + settings.name + "-");
   if (!known) return fail(known.error());
-  Result<client::Client> connected = connect(settings, stop, rota::kNeverSteady);
+  Result<client::Client> connected = connect(settings, stop);
   if (!connected) return stop.came() ? program::kExitTemporary : fail(connected.error());
   history::LoadClient client(*connected, log, settings.load);
   if (Status adopted = client.adopt(*known); !adopted) return fail(adopted.error());
@@ -195,5 +193,5 @@ int main(int argc, char** argv) {
     log->write(history::Line("contact").text("what", "lost").text("why", why));
   };
   settings.client.on_contact_back = [&log] { log->write(history::Line("contact").text("what", "back")); };
-  return settings.read ? read_at_last(settings, *log, stop) : load(settings, *log, stop);
+  return settings.read ? read_at_last(settings, *log) : load(settings, *log, stop);
 }
