@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -13,6 +14,7 @@
 #include "broker/store/fields.h"
 #include "broker/store/lmdb_check.h"
 #include "broker/store/meta_pages.h"
+#include "broker/store/page_walk.h"
 #include "broker/store/store_files.h"
 
 namespace rota::store {
@@ -113,6 +115,15 @@ bool note_break(const CheckPlace& place, CheckBounds& bounds, CheckReport& break
   return std::exchange(bounds.records[part], place.records) == UINT64_MAX;
 }
 
+// Puts `breaks` in front of what `report` says, once each.
+void add_before(const CheckReport& breaks, CheckReport& report) {
+  const auto is_known = [&](const std::string& damage) {
+    return std::find(breaks.listed.begin(), breaks.listed.end(), damage) != breaks.listed.end();
+  };
+  report.damages += breaks.damages - std::erase_if(report.listed, is_known);
+  report.listed.insert(report.listed.begin(), breaks.listed.begin(), breaks.listed.end());
+}
+
 // Memory that a child writes and its parent reads.
 struct Unmap {
   void operator()(CheckPlace* place) const { ::munmap(place, sizeof *place); }
@@ -140,6 +151,9 @@ Result<CheckReport> check_lmdb(const std::string& directory) {
     breaks.add_damage("data.mdb is damaged in its first pages, or no store");
     return breaks;
   }
+  const auto pages = lmdb::walk_file(directory, limits::kMaxListedDamages);
+  if (!pages) return pages.error();
+  for (const std::string& wrong : *pages) breaks.add_damage(wrong);
   const auto place = make_place();
   if (place == nullptr) return system_error("get memory");
   // What cannot be walked is left out the next time, so that the damage elsewhere is found too.
@@ -154,8 +168,7 @@ Result<CheckReport> check_lmdb(const std::string& directory) {
     if (*checked) {
       Result<CheckReport> result = std::move(**checked);
       if (!result) return result.error();
-      result->damages += breaks.damages;
-      result->listed.insert(result->listed.begin(), breaks.listed.begin(), breaks.listed.end());
+      add_before(breaks, *result);
       return result;
     }
     if (!note_break(*place, bounds, breaks)) return breaks;

@@ -5,6 +5,7 @@
 
 #include "broker/store/lmdb_finished.h"
 #include "broker/store/meta_pages.h"
+#include "broker/store/page_walk.h"
 #include "common/base/check.h"
 
 namespace rota::store {
@@ -13,12 +14,14 @@ Result<std::unique_ptr<Store>> open_lmdb(const std::string& directory, const Sto
   auto lock = DirectoryLock::take(directory);
   if (!lock) return lock.error();
   if (Status status = lmdb::check_meta_pages(directory); !status) return status.error();
+  // LMDB trusts what it opens.
+  const auto wrong = lmdb::walk_file(directory, 1);
+  if (!wrong) return wrong.error();
+  if (!wrong->empty()) {
+    return Error{Code::internal, directory + " is damaged (" + wrong->front() + "); restore the store from a backup"};
+  }
   auto env = lmdb::Env::open(directory, limits::kStoreMapSize, 2 * options.store_limit);
   if (!env) return env.error();
-  const lmdb::Pages pages = (*env)->pages();
-  if (const std::string cut = lmdb::what_is_cut((*env)->fd(), pages.bytes()); !cut.empty()) {
-    return Error{Code::internal, directory + " is damaged (" + cut + "); restore the store from a backup"};
-  }
   if (Status status = lmdb::prepare_tables(**env); !status) return status.error();
   return std::unique_ptr<Store>(
       std::make_unique<lmdb::LmdbStore>(std::move(lock).value(), std::move(env).value(), options));

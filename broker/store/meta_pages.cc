@@ -7,36 +7,47 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 
 namespace rota::store::lmdb {
 namespace {
 
-constexpr std::size_t kMagicAt = 16;  // behind the page header
-constexpr std::size_t kTxnAt = 144;
-constexpr std::size_t kMetaSize = 152;
-constexpr std::uint32_t kMagic = 0xBEEFC0DE;
+std::size_t page_size() { return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)); }
 
-template <typename T>
-T read_at(const char* bytes, std::size_t offset) {
-  T value;
-  std::memcpy(&value, bytes + offset, sizeof value);
-  return value;
+// The first page, or the second.
+std::optional<MetaHeader> read_meta(int fd, std::uint64_t number) {
+  char bytes[kMetaSize];
+  if (::pread(fd, bytes, kMetaSize, static_cast<off_t>(number * page_size())) != static_cast<ssize_t>(kMetaSize)) {
+    return std::nullopt;
+  }
+  return MetaHeader({bytes, kMetaSize});
 }
 
 bool are_good(int fd) {
-  char pages[2][kMetaSize];
-  const auto page_size = static_cast<off_t>(::sysconf(_SC_PAGESIZE));
-  for (int i = 0; i < 2; ++i) {
-    if (::pread(fd, pages[i], kMetaSize, i * page_size) != static_cast<ssize_t>(kMetaSize)) return false;
-    if (read_at<std::uint32_t>(pages[i], kMagicAt) != kMagic) return false;
+  const auto first = read_meta(fd, 0);
+  const auto second = read_meta(fd, 1);
+  if (!first || !second || first->magic != kMagic || second->magic != kMagic) return false;
+  if (!is_of_another_version(fd) && (!is_meta_page(*first, 0, page_size()) || !is_meta_page(*second, 1, page_size()))) {
+    return false;
   }
-  const auto first = read_at<std::uint64_t>(pages[0], kTxnAt);
-  const auto second = read_at<std::uint64_t>(pages[1], kTxnAt);
-  if (first == 0 && second == 0) return true;  // nothing was ever committed
-  return first % 2 == 0 && second % 2 == 1 && (first + 1 == second || second + 1 == first);
+  if (first->txn == 0 && second->txn == 0) return true;  // nothing was ever committed
+  return first->txn % 2 == 0 && second->txn % 2 == 1 && (first->txn + 1 == second->txn || second->txn + 1 == first->txn);
 }
 
 }  // namespace
+
+bool is_meta_page(const MetaHeader& meta, std::uint64_t number, std::size_t page_size) {
+  return meta.magic == kMagic && meta.version == kLayoutVersion && meta.page.number == number &&
+         meta.page.flags == kMetaPage && meta.page_size == page_size;
+}
+
+bool is_of_another_version(int fd) {
+  for (const std::uint64_t number : {0U, 1U}) {
+    const auto meta = read_meta(fd, number);
+    if (meta && meta->magic == kMagic && meta->version != kLayoutVersion) return true;
+  }
+  return false;
+}
 
 Status check_meta_pages(const std::string& directory) {
   const std::string path = directory + "/data.mdb";
