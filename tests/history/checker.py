@@ -53,7 +53,7 @@ import histories  # noqa: E402
 ENDS = {"succeeded", "failed", "cancelled", "expired"}
 # Refusals of well-formed submits that no fault can cause.
 WRONG_REFUSALS = {"BAD_MESSAGE", "TOO_LARGE", "CONFLICT", "FORBIDDEN", "INTERNAL", "NOT_FOUND", "VERSION"}
-HARMLESS = {"drain"}  # done to a worker, explains no second run
+HARMLESS = {"drain", "clock jump"}  # explain no second run: leases run on the steady clock
 SHOWN = 20  # findings of a kind that are kept
 
 

@@ -16,9 +16,9 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from stage import PATIENT, TESTS, Finding, Stage  # noqa: E402
+from stage import TESTS, Finding, Stage  # noqa: E402
 import checker  # noqa: E402  (its folder is in the path since stage)
-import faults  # noqa: E402
+import fault_mix  # noqa: E402
 import nemesis  # noqa: E402
 import rota_harness  # noqa: E402
 
@@ -52,12 +52,12 @@ class Campaign:
 
     def run(self):
         number = 0
-        self.stage.start_broker()
+        self.stage.broker.start()
         while not self.enough():
             number += 1
             self.play(number)
         self.take_verdict()
-        self.stage.broker.stop(PATIENT)
+        self.stage.broker.stop()
         self.stage.check_store()
 
     def enough(self):
@@ -71,14 +71,13 @@ class Campaign:
         seed = self.random.getrandbits(32)
         self.stage.begin_round(number)
         harm = nemesis.Nemesis(self.stage.history, lease_ms=self.options.lease_ms, seed=seed)
-        acts = faults.Faults(self.stage, harm, random.Random(seed))
+        acts = fault_mix.Faults(self.stage, harm, random.Random(seed))
         acts.run(min(self.options.round, max(5, self.options.seconds - (began - self.began))))
         quiet = time.monotonic()
         self.stage.finish_clients()
         self.stage.wait_idle()
         # What is told now comes from the disk.
-        _, again = acts.kill_broker()
-        again()
+        acts.restart_broker()
         self.stage.wait_idle()
         reading = time.monotonic()
         self.stage.read_all()

@@ -10,10 +10,10 @@ from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
 sys.path += [str(TESTS / "history"), str(TESTS / "integration")]
-from rota_harness import BIN, Broker, Program, eventually  # noqa: E402
+from broker_host import PATIENT, BrokerHost  # noqa: E402
+from rota_harness import BIN, Program, eventually  # noqa: E402
 from tcp_proxy import TcpProxy  # noqa: E402
 
-PATIENT = 300  # seconds: a machine that does much else may be slow, and slowness is no finding
 QUEUES = ("fast", "mixed", "slow")
 
 
@@ -55,22 +55,16 @@ class Stage:
         self.options = options
         self.programs = []
         self.environment = {"HOME": str(directory), "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
-        self.data = self.directory / "data"
         self.clients = f"tcp://127.0.0.1:{free_port()}"
         self.workers = f"tcp://127.0.0.1:{free_port()}"
         self.history = None  # of the round
-        self.broker = None
+        self.broker = BrokerHost(self, ["--clients", self.clients, "--workers", self.workers, "--http", "off", "--lease",
+                                        f"{options.lease_ms}ms", "--log-level", "warn"])
         self.broker_busy = False
         self.roles = [Role("worker", n, self.workers) for n in range(1, options.workers + 1)]
         self.roles += [Role("client", n, self.clients) for n in range(1, options.clients + 1)]
 
     # --- programs ---------------------------------------------------------------------------------------------------------
-
-    def start_broker(self, prefix=(), env=None):
-        self.broker = Broker(self, [
-            BIN / "rota-broker", "--data", self.data, "--clients", self.clients, "--workers", self.workers, "--http", "off",
-            "--lease", f"{self.options.lease_ms}ms", "--log-level", "warn"], "rota-broker ready", prefix=prefix, env=env)
-        self.broker.wait_ready(PATIENT)
 
     def start(self, role):
         role.incarnation += 1
@@ -98,9 +92,10 @@ class Stage:
 
     def everybody_lives(self):
         """Nobody may end by itself."""
-        for name, program in [("broker", self.broker), *((role.name, role.program) for role in self.roles)]:
+        for name, program in [("broker", self.broker.program), *((role.name, role.program) for role in self.roles)]:
             if program is not None and not program.alive:
-                raise Finding(f"{name} (pid {program.pid}) ended with {program.process.returncode} by itself:\n{program.log_text()[-3000:]}")
+                raise Finding(f"{name} (pid {program.pid}) ended with {program.process.returncode} by itself:\n"
+                              f"{program.log_text()[-3000:]}")
 
     # --- the end of a round -----------------------------------------------------------------------------------------------
 
@@ -165,7 +160,7 @@ class Stage:
 
     def check_store(self):
         """The store's own verdict about itself, with the broker stopped."""
-        done = subprocess.run([BIN / "rota-broker", "check", "--data", self.data], capture_output=True, text=True,
+        done = subprocess.run([BIN / "rota-broker", "check", "--data", self.broker.data], capture_output=True, text=True,
                               env=self.environment, check=False, timeout=4 * PATIENT)
         if done.returncode != 0:
             raise Finding(f"rota-broker check exited with {done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}")

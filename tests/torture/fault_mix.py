@@ -5,6 +5,7 @@ import itertools
 import signal
 import time
 
+from broker_host import HOUR
 from stage import PATIENT, Finding
 from tcp_proxy import BOTH, TO_CLIENT, TO_SERVER
 
@@ -19,7 +20,8 @@ class Faults:
         self._numbers = itertools.count()
         # (weight, target, what is done); each returns how long it lasts and what ends it.
         self.kinds = [
-            (4, "broker", self.kill_broker), (2, "broker", self.stop_broker_in_order), (2, "broker", self.pause_broker),
+            (3, "broker", self.kill_broker), (2, "broker", self.stop_broker_in_order), (2, "broker", self.pause_broker),
+            (3, "broker", self.cut_power), (2 if stage.broker.has_clock else 0, "broker", self.jump),
             (5, "worker", self.kill), (4, "worker", self.pause), (3, "worker", self.drain),
             (4, "worker", self.cut), (4, "worker", self.black_hole), (2, "worker", self.delay), (2, "worker", self.tear),
             (4, "client", self.kill), (2, "client", self.pause),
@@ -70,34 +72,53 @@ class Faults:
     # --- the broker -----------------------------------------------------------------------------------------------------------
 
     def kill_broker(self):
-        return self.end_broker("kill", lambda broker: broker.kill())
+        return self.end_broker("kill", self.stage.broker.kill)
 
     def stop_broker_in_order(self):
-        return self.end_broker("term", lambda broker: broker.stop(PATIENT))
+        return self.end_broker("term", self.stage.broker.stop)
+
+    def cut_power(self):
+        broker = self.stage.broker
+        if not broker.can_lose_power:
+            return self.kill_broker()
+        return self.end_broker("power cut", lambda: broker.cut_power(self.random.getrandbits(32)))
 
     def end_broker(self, what, how):
-        broker = self.stage.broker
-        fault = self.nemesis.begin(what, "broker", pid=broker.pid)
-        how(broker)
-        self.stage.broker = None
-        self.stage.forget(broker)
+        fault = self.nemesis.begin(what, "broker", pid=self.stage.broker.program.pid)
+        how()
 
         def again():
-            self.stage.start_broker()
+            self.stage.broker.start(journaled=self.random.random() < 0.5)
             self.nemesis.end(fault)
             self.stage.broker_busy = False
         return self.random.choice((0, 0.3, self.lease, 2 * self.lease)), again
 
+    def restart_broker(self):
+        """The last one of a round: what is told from now on comes from the disk."""
+        _, again = self.cut_power()
+        again()
+
     def pause_broker(self):
-        broker = self.stage.broker
-        fault = self.nemesis.begin("stop", "broker", pid=broker.pid)
-        broker.kill(signal.SIGSTOP)
+        program = self.stage.broker.program
+        fault = self.nemesis.begin("stop", "broker", pid=program.pid)
+        program.kill(signal.SIGSTOP)
 
         def go_on():
-            broker.kill(signal.SIGCONT)
+            program.kill(signal.SIGCONT)
             self.nemesis.end(fault)
             self.stage.broker_busy = False
         return self.random.uniform(0.1, 2) * self.lease, go_on
+
+    def jump(self):
+        """An hour forward or back; some restarts happen with the clock still off."""
+        broker = self.stage.broker
+        fault = self.nemesis.begin("clock jump", "broker", pid=broker.program.pid)
+        broker.set_clock(self.random.choice((-HOUR, 0, HOUR)))
+
+        def done():
+            self.nemesis.end(fault)
+            self.stage.broker_busy = False
+        return 0.1, done
 
     # --- workers and clients ----------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,97 @@
+"""The broker of a campaign and the machine that it believes to be on: a disk that can lose its power, a clock that can jump."""
+
+import os
+import random
+import shutil
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parents[1]
+sys.path += [str(TESTS / "integration"), str(TESTS / "crash")]
+import faults as disk_faults  # noqa: E402
+import power_cut  # noqa: E402
+from rota_harness import BIN, Broker  # noqa: E402
+
+HOUR = 3600
+PATIENT = 300  # seconds: a machine that does much else may be slow, and slowness is no finding
+
+
+def clock_library():
+    """Debian's libfaketime for programs with threads; None where it is not installed."""
+    return next(iter(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), None)
+
+
+class BrokerHost:
+    """Starts and ends the broker of a stage. Without the libraries it needs, a fault is not offered."""
+
+    def __init__(self, stage, arguments):
+        self._stage, self._arguments = stage, arguments
+        self.data = stage.directory / "data"
+        self.data.mkdir()
+        self.program = None
+        self._journal = stage.directory / "journal"
+        self._journaled = False
+        self._clock_library = clock_library()
+        self._clock = stage.directory / "clock"
+        self.set_clock(0)
+
+    # --- the clock ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def has_clock(self):
+        return self._clock_library is not None
+
+    def set_clock(self, offset):
+        """Sets the broker's wall clock so many seconds off, now and after restarts. The steady clocks stay as they are."""
+        new = self._clock.with_suffix(".new")
+        new.write_text(f"{offset:+d}\n")
+        os.replace(new, self._clock)
+
+    # --- the process --------------------------------------------------------------------------------------------------------
+
+    def start(self, journaled=False):
+        """`journaled`: what it writes is recorded, so that its power can be cut."""
+        self._journaled = journaled and disk_faults.library(BIN).exists()
+        environment, preloaded = {}, []
+        if self._journaled:
+            environment = disk_faults.environment(BIN, self.data, self._stage.directory / "counters", journal=self._journal)
+            preloaded.append(environment["LD_PRELOAD"])
+        if self.has_clock:
+            preloaded.append(str(self._clock_library))
+            environment.update(FAKETIME_TIMESTAMP_FILE=str(self._clock), FAKETIME_CACHE_DURATION="1",
+                               FAKETIME_DONT_FAKE_MONOTONIC="1", DONT_FAKE_MONOTONIC="1")
+        if preloaded:
+            environment["LD_PRELOAD"] = ":".join(preloaded)
+        self.program = Broker(self._stage, [BIN / "rota-broker", "--data", self.data, *self._arguments], "rota-broker ready",
+                              env=environment)
+        self.program.wait_ready(PATIENT)
+
+    @property
+    def can_lose_power(self):
+        return self._journaled
+
+    def kill(self):
+        self.program.kill()
+        self._gone()
+
+    def stop(self):
+        """In order; its exit code."""
+        code = self.program.stop(PATIENT)
+        self._gone()
+        return code
+
+    def cut_power(self, seed):
+        """Kills it, and takes back from the disk what was not synced: all of it, or a random part of its sectors."""
+        self.program.kill()
+        sector = random.Random(seed).choice((None, 512, 4096))
+        power_cut.PowerCut(self._journal).apply(sector, seed)
+        self._gone()
+
+    def _gone(self):
+        program, self.program = self.program, None
+        self._stage.forget(program)
+        for rest in self._journal.parent.glob(self._journal.name + "*"):
+            if rest.is_dir():
+                shutil.rmtree(rest)
+            else:
+                rest.unlink()
