@@ -1,0 +1,121 @@
+"""What was asked of brokers, what they told, what was run; and whether it fits together.
+
+It knows no broker: only submits, acknowledgements, dispatches, completions and ends, in the order in which they were seen.
+"""
+
+import dataclasses
+
+SUCCEEDED, FAILED, CANCELLED, EXPIRED = "succeeded", "failed", "cancelled", "expired"
+
+
+@dataclasses.dataclass
+class Entry:
+    """One job."""
+    payload: bytes
+    acked: bool = False
+    ended: str = ""  # as told; a retry takes it back
+    refused: bool = False  # another job holds its key
+    may_be_gone: bool = False  # its keep is over, or a purge of it was asked for
+    is_gone: bool = False  # that purge was acknowledged
+    runs: list = dataclasses.field(default_factory=list)  # (revivals, attempt, token, life of the broker)
+    succeeded_with: set = dataclasses.field(default_factory=set)  # tokens of runs that were reported as such
+    revivals: int = 0
+
+
+def result_of(payload):
+    """What a run of a job with this payload must give."""
+    return b"r:" + payload[::-1][:100]
+
+
+class Ledger:
+    def __init__(self):
+        self.jobs = {}
+        self.life = 1  # of the broker: explains a second run
+        self.attempted = self.duplicates = self.explained = 0
+        self.lost, self.unexpected = [], []
+
+    @property
+    def acked(self):
+        return sum(entry.acked for entry in self.jobs.values())
+
+    def submitted(self, job, payload):
+        if job not in self.jobs:
+            self.attempted += 1
+            self.jobs[job] = Entry(payload)
+
+    def accepted(self, job):
+        self.jobs[job].acked = True
+
+    def refused(self, job):
+        if self.jobs[job].acked:
+            self.unexpected.append(f"{job} was accepted, and then refused for its key")
+        self.jobs[job].refused = True
+
+    def told(self, job, state):
+        """A final state, told by an answer."""
+        entry = self.jobs[job]
+        if entry.ended and entry.ended != state:
+            self.unexpected.append(f"{job} had ended as {entry.ended} and is told to be {state}")
+        if state == SUCCEEDED and not entry.succeeded_with:
+            self.unexpected.append(f"{job} is told to have succeeded, and no run of it has")
+        entry.ended = state
+
+    def retry_asked(self, job):
+        entry = self.jobs[job]
+        if entry.ended:
+            entry.ended = ""
+            entry.revivals += 1
+
+    def purge_asked(self, jobs):
+        for job in jobs:
+            self.jobs[job].may_be_gone = True
+
+    def purged(self, jobs):
+        for job in jobs:
+            self.jobs[job].is_gone = True
+
+    def dispatched(self, job, token, attempt, payload):
+        entry = self.jobs.get(job)
+        if entry is None:
+            self.unexpected.append(f"{job} is dispatched, and nobody submitted it")
+            return
+        if entry.payload != payload:
+            self.unexpected.append(f"{job} is dispatched with another payload")
+        if entry.ended or entry.is_gone or entry.refused:
+            self.unexpected.append(f"{job} is dispatched although it was {entry.ended or 'forgotten or refused'}")
+        for revivals, earlier, other, life in entry.runs:
+            if other == token:
+                self.unexpected.append(f"{job} is dispatched twice under token {token}")
+            elif (revivals, earlier) == (entry.revivals, attempt):
+                self.duplicates += 1
+                self.explained += life != self.life
+        entry.runs.append((entry.revivals, attempt, token, self.life))
+
+    def completed(self, job, token, succeeded, counts):
+        """A run's end was reported; `counts` once the broker says that it does, None while it has not answered."""
+        if succeeded:
+            self.jobs[job].succeeded_with.add(token)
+        if succeeded and counts:
+            self.told(job, SUCCEEDED)
+
+    def read(self, found, listed):
+        """The final reading, when nothing is left to run: {id: (state, result)} of what is known, and all ids that are listed."""
+        for job, entry in self.jobs.items():
+            if job not in found:
+                if entry.acked and not entry.may_be_gone:
+                    self.lost.append(f"{job} was acknowledged and is not known")
+                continue
+            state, result = found[job]
+            if entry.refused or entry.is_gone:
+                self.unexpected.append(f"{job} is {state}, but was {'refused' if entry.refused else 'purged'}")
+            elif not state:
+                self.lost.append(f"{job} has not ended")
+            else:
+                self.told(job, state)
+                if state == SUCCEEDED and result != result_of(entry.payload):
+                    self.unexpected.append(f"{job} has the result {result!r}")
+        for job in listed:
+            if job not in self.jobs:
+                self.unexpected.append(f"{job} is listed, and nobody submitted it")
+            elif job not in found:
+                self.unexpected.append(f"{job} is listed, and cannot be read")
