@@ -52,7 +52,9 @@ PROGRAM_FILES = r"^common/program/|^(broker|worker)/program/|^client/cli/|_main\
 EXTERNAL = [
     (r"^zmq(_addon)?\.h(pp)?$", r"^common/net/|^bench/|^tests/unit/net/"),
     (r"^msgpack(\.hpp|/)", r"^common/wire/[^/]*\.cc$|^tests/fuzz/"),
-    (r"^lmdb\.h$", r"^broker/store/|^tests/(unit/store|conformance|crash/preload)/"),
+    (r"^lmdb\.h$", r"^broker/store/|^tests/(unit/store|conformance|crash/preload)/|^bench/compare/"),
+    # The clients of what Rota is compared with.
+    (r"^(hiredis|libgearman-1\.0|nats)/|^amqp(_tcp_socket)?\.h$", r"^bench/compare/plain_"),
     (r"^xxhash\.h$", r"^common/wire/[^/]*\.cc$|^broker/store/|^broker/server/cursor\.cc$|^tests/unit/store/"),
     (r"^absl/", r"^broker/|^worker/|^client/"),
     (r"^CLI/", PROGRAM_FILES + r"|^bench/"),
