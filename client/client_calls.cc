@@ -205,22 +205,30 @@ Result<std::vector<ItemOutcome>> Client::retry(std::span<const JobId> ids) {
 }
 
 Result<std::vector<AdminRow>> Client::admin(std::string_view verb, const std::vector<StringPair>& arguments) {
-  wire::Admin admin;
-  admin.verb = verb;
-  admin.arguments.assign(arguments.begin(), arguments.end());
-  wire::Message message;
-  message.body = std::move(admin);
   std::vector<AdminRow> rows;
-  std::optional<Error> refused = wrong_answer();
-  const Status asked = state_->call(message, [&](const wire::Message& answer) {
-    const auto* reply = std::get_if<wire::AdminReply>(&answer.body);
-    if (reply == nullptr) return;
-    refused.reset();
-    if (reply->code != Code::ok) refused = Error{reply->code, std::string(reply->message)};
-    for (const auto& row : reply->rows) rows.push_back(row_of(row));
-  });
-  if (!asked) return asked.error();
-  if (refused) return *refused;
+  std::string cursor;
+  do {
+    wire::Admin admin;
+    admin.verb = verb;
+    admin.arguments.assign(arguments.begin(), arguments.end());
+    if (!cursor.empty()) admin.arguments.push_back({"cursor", cursor});
+    wire::Message message;
+    message.body = std::move(admin);
+    std::optional<Error> refused = wrong_answer();
+    std::string next;
+    const Status asked = state_->call(message, [&](const wire::Message& answer) {
+      const auto* reply = std::get_if<wire::AdminReply>(&answer.body);
+      if (reply == nullptr) return;
+      refused.reset();
+      if (reply->code != Code::ok) refused = Error{reply->code, std::string(reply->message)};
+      for (const auto& row : reply->rows) rows.push_back(row_of(row));
+      next = reply->cursor;
+    });
+    if (!asked) return asked.error();
+    if (refused) return *refused;
+    if (next == cursor) next.clear();  // a broker that does not go on is not asked for ever
+    cursor = std::move(next);
+  } while (!cursor.empty());
   return rows;
 }
 

@@ -78,6 +78,11 @@ struct WorkerView {
   bool draining = false;
   Millis lease_left{0};
 };
+// Which queues or workers to visit: at most so many, from this place on.
+struct Page {
+  std::uint32_t first = 0;
+  std::uint32_t most = UINT32_MAX;
+};
 
 // The queue of one shard: a pure, deterministic state machine (docs/architecture.md). Knows no socket, clock, disk, thread
 // or global; time and randomness come in. Many can live in one process. Not thread-safe. No call is O(jobs).
@@ -131,8 +136,10 @@ class Core {
   [[nodiscard]] bool knows_queue(std::string_view queue) const;
   // A slice of a search over all jobs held: some thousands of them are looked at.
   void survey(Survey& survey);
-  void each_queue(Now now, const std::function<void(const QueueView&)>& visit) const;
-  void each_worker(Now now, const std::function<void(const WorkerView&)>& visit) const;
+  // Visit `page` of the queues or workers in a fixed order and return the place after the last one visited; 0 if that was
+  // all. Queues stay in their places; a worker's place is used again after it left.
+  std::uint32_t each_queue(Now now, const std::function<void(const QueueView&)>& visit, Page page = {}) const;
+  std::uint32_t each_worker(Now now, const std::function<void(const WorkerView&)>& visit, Page page = {}) const;
   [[nodiscard]] const Counters& counters() const;
   [[nodiscard]] std::uint64_t live_jobs() const;
   [[nodiscard]] std::size_t index_bytes() const;  // held by the job table

@@ -93,6 +93,7 @@ struct Core::State {
   [[nodiscard]] std::uint32_t class_index_of(JobIndex job) const { return shapes.shape(jobs[job].shape).dispatch_class; }
   DispatchClass& class_of(JobIndex job) { return shapes.dispatch_class(class_index_of(job)); }
   [[nodiscard]] const DispatchClass& class_of(JobIndex job) const { return shapes.dispatch_class(class_index_of(job)); }
+  [[nodiscard]] QueueView queue_view(const QueueState& queue, Now now) const;
   QueueState& queue_of(JobIndex job) { return shapes.queue(class_of(job).queue); }
   [[nodiscard]] const QueueState& queue_of(JobIndex job) const { return shapes.queue(class_of(job).queue); }
 

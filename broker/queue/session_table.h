@@ -86,6 +86,16 @@ class SessionTable {
   void erase(SessionRef ref);
   [[nodiscard]] std::size_t size() const { return by_uuid_.size(); }
   // In the order of places.
+  // At most `most` from this place on; the place after the last one visited, 0 if that was all.
+  template <typename Visit>
+  std::uint32_t each_from(std::uint32_t place, std::uint32_t most, Visit visit) const {
+    for (; place < places_.size(); ++place) {
+      if (!places_[place].session) continue;
+      if (most-- == 0) return place;
+      visit(static_cast<const Session&>(*places_[place].session));
+    }
+    return 0;
+  }
   template <typename Visit>
   void each(Visit visit) {
     for (auto& place : places_) {

@@ -64,33 +64,38 @@ bool Core::is_paused(std::string_view queue) const {
   return at != kNone && state_->shapes.queue(at).paused;
 }
 
-void Core::each_queue(Now now, const std::function<void(const QueueView&)>& visit) const {
-  const State& s = *state_;
-  for (std::uint32_t i = 0; i < s.shapes.queues(); ++i) {
-    const QueueState& queue = s.shapes.queue(i);
-    QueueView view;
-    view.queue = queue.name;
-    view.paused = queue.paused;
-    std::copy(std::begin(queue.counts), std::end(queue.counts), std::begin(view.by_state));
-    view.accepted = queue.accepted;
-    view.dispatched = queue.dispatched;
-    view.submits_per_s = queue.submits.per_second(now.steady);
-    view.finishes_per_s = queue.finishes.per_second(now.steady);
-    view.workers = queue.members;
-    for (const std::uint32_t in : queue.classes) {
-      const DispatchClass& one = s.shapes.dispatch_class(in);
-      for (const ReadyQueue* ready : {&one.ready, &one.suspects, &one.alone}) {
-        if (ready->empty()) continue;
-        const Millis age = now.wall - s.jobs[ready->best(s.jobs)].created_at;
-        if (!view.oldest_ready || age > *view.oldest_ready) view.oldest_ready = std::max(age, Millis{0});
-      }
+QueueView Core::State::queue_view(const QueueState& queue, Now now) const {
+  QueueView view;
+  view.queue = queue.name;
+  view.paused = queue.paused;
+  std::copy(std::begin(queue.counts), std::end(queue.counts), std::begin(view.by_state));
+  view.accepted = queue.accepted;
+  view.dispatched = queue.dispatched;
+  view.submits_per_s = queue.submits.per_second(now.steady);
+  view.finishes_per_s = queue.finishes.per_second(now.steady);
+  view.workers = queue.members;
+  for (const std::uint32_t in : queue.classes) {
+    const DispatchClass& one = shapes.dispatch_class(in);
+    for (const ReadyQueue* ready : {&one.ready, &one.suspects, &one.alone}) {
+      if (ready->empty()) continue;
+      const Millis age = now.wall - jobs[ready->best(jobs)].created_at;
+      if (!view.oldest_ready || age > *view.oldest_ready) view.oldest_ready = std::max(age, Millis{0});
     }
-    visit(view);
   }
+  return view;
 }
 
-void Core::each_worker(Now now, const std::function<void(const WorkerView&)>& visit) const {
-  state_->sessions.each([&](const Session& session) {
+std::uint32_t Core::each_queue(Now now, const std::function<void(const QueueView&)>& visit, Page page) const {
+  const State& s = *state_;
+  std::uint32_t place = page.first;
+  for (std::uint32_t left = page.most; left > 0 && place < s.shapes.queues(); --left, ++place) {
+    visit(s.queue_view(s.shapes.queue(place), now));
+  }
+  return place < s.shapes.queues() ? place : 0;
+}
+
+std::uint32_t Core::each_worker(Now now, const std::function<void(const WorkerView&)>& visit, Page page) const {
+  return state_->sessions.each_from(page.first, page.most, [&](const Session& session) {
     WorkerView view;
     view.session = session.ref;
     view.uuid = session.uuid;

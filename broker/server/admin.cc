@@ -1,8 +1,10 @@
-#include <bit>
+#include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -20,6 +22,15 @@ using Row = std::vector<wire::AdminValue>;
 std::int64_t integer(std::uint64_t value) { return static_cast<std::int64_t>(value); }
 
 double to_tenth(double value) { return std::round(value * 10) / 10; }
+
+// A cursor is the place of the first queue or worker of a page. Nothing: the text is no place.
+std::optional<queue::Page> page_of(std::string_view cursor) {
+  queue::Page page{0, limits::kMaxAdminRows};
+  if (cursor.empty()) return page;
+  const auto [end, error] = std::from_chars(cursor.data(), cursor.data() + cursor.size(), page.first);
+  if (error != std::errc{} || end != cursor.data() + cursor.size()) return std::nullopt;
+  return page;
+}
 
 Row queue_row(const queue::QueueView& view, std::deque<std::string>& texts) {
   Row row;
@@ -62,12 +73,12 @@ Row worker_row(const queue::WorkerView& view, const WorkerDetails* details, std:
 void Engine::on_admin(Asked& asked, const wire::Admin& admin) {
   std::deque<std::string> texts;  // what the views of the rows point into
   wire::AdminReply out;
-  if (admin.verb == "queues") {
-    core_.each_queue(asked.now, [&](const queue::QueueView& view) { out.rows.push_back(queue_row(view, texts)); });
-  } else if (admin.verb == "workers") {
-    core_.each_worker(asked.now, [&](const queue::WorkerView& view) {
-      out.rows.push_back(worker_row(view, sessions_.worker(view.session), texts));
-    });
+  if (admin.verb == "queues" || admin.verb == "workers") {
+    const std::optional<queue::Page> page = page_of(argument(admin, "cursor"));
+    if (!page) return refuse(asked, Code::bad_message, "the argument 'cursor' is none of an earlier reply");
+    const std::uint32_t next = admin.verb == "queues" ? queue_rows(*page, asked.now, out.rows, texts)
+                                                      : worker_rows(*page, asked.now, out.rows, texts);
+    if (next != 0) out.cursor = texts.emplace_back(std::to_string(next));
   } else if (admin.verb == "stats") {
     out.rows.push_back(stats_row(texts));
   } else {
@@ -77,6 +88,18 @@ void Engine::on_admin(Asked& asked, const wire::Admin& admin) {
   frame_.clear();
   encode_simple(asked.request, out, frame_);
   reply(asked.route, *asked.peer, false);
+}
+
+std::uint32_t Engine::queue_rows(queue::Page page, Now now, std::vector<Row>& rows, std::deque<std::string>& texts) const {
+  return core_.each_queue(
+      now, [&](const queue::QueueView& view) { rows.push_back(queue_row(view, texts)); }, page);
+}
+
+std::uint32_t Engine::worker_rows(queue::Page page, Now now, std::vector<Row>& rows, std::deque<std::string>& texts) const {
+  const auto add = [&](const queue::WorkerView& view) {
+    rows.push_back(worker_row(view, sessions_.worker(view.session), texts));
+  };
+  return core_.each_worker(now, add, page);
 }
 
 Row Engine::stats_row(std::deque<std::string>& texts) const {

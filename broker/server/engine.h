@@ -129,6 +129,10 @@ class Engine {
   // admin.cc
   void on_admin(Asked& asked, const wire::Admin& admin);
   void on_admin_command(Asked& asked, const wire::Admin& admin);
+  using AdminRows = std::vector<std::vector<wire::AdminValue>>;
+  // One page; where the next one begins, 0 if that was all. `texts`: what the rows' views point into.
+  std::uint32_t queue_rows(queue::Page page, Now now, AdminRows& rows, std::deque<std::string>& texts) const;
+  std::uint32_t worker_rows(queue::Page page, Now now, AdminRows& rows, std::deque<std::string>& texts) const;
   [[nodiscard]] std::vector<wire::AdminValue> stats_row(std::deque<std::string>& texts) const;
 
   // bulk.cc

@@ -52,6 +52,7 @@ inline constexpr std::size_t kMaxHelloText = 256;        // software, host, boot
 inline constexpr std::uint32_t kDefaultListJobs = 100;   // jobs of one LISTED unless asked otherwise
 inline constexpr std::uint32_t kMaxListJobs = 1000;      // and at most: a page, not a dump
 inline constexpr std::size_t kListedBytes = 1 * MiB;     // a LISTED is cut here, unless one job alone is larger
+inline constexpr std::uint32_t kMaxAdminRows = 1000;     // queues or workers in one ADMIN_REPLY: a page as well
 inline constexpr std::size_t kMaxCursor = 64;            // bytes of a list's cursor: an id and what it belongs to
 inline constexpr std::size_t kMinEnding = 8;             // hex digits of a shortened id: 32 bits tell 10,000 jobs apart
 inline constexpr std::size_t kShortIdSearch = 10'000;    // newest jobs among which a shortened id is looked for

@@ -145,6 +145,8 @@ struct AdminReply {
   Code code = Code::ok;
   std::string_view message;
   std::vector<std::vector<AdminValue>> rows;
+  // Where the next page of "queues" or "workers" begins, at most limits::kMaxCursor bytes; empty: that was all.
+  std::string_view cursor;
   bool operator==(const AdminReply&) const = default;
 };
 

@@ -158,14 +158,16 @@ void read_body(Reader& reader, Fields& fields, const DecodeLimits& /*limits*/, A
   body.message = fields.at("message").text(limits::kMaxMessageText);
   read_list(fields.at("rows"), "row", limits::kMaxQueues, body.rows,
             [&](std::vector<AdminValue>& row) { read_row(reader, row); });
+  if (fields.has("cursor")) body.cursor = reader.clean_text(limits::kMaxCursor);
 }
 
 void write_message(Writer& writer, Request request, const AdminReply& body) {
-  writer.envelope(MessageType::admin_reply, request, 3);
+  writer.envelope(MessageType::admin_reply, request, body.cursor.empty() ? 3 : 4);
   writer.number(static_cast<std::uint64_t>(body.code));
   writer.text(body.message);
   writer.array(body.rows.size());
   for (const auto& row : body.rows) write_row(writer, row);
+  if (!body.cursor.empty()) writer.text(body.cursor);
 }
 
 }  // namespace rota::wire

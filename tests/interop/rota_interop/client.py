@@ -161,10 +161,15 @@ class Client:
 
     def admin(self, verb, seconds=30.0, **arguments):
         """The rows of an administrative verb. Not repeated on a new connection: not every verb is harmless twice."""
-        reply = self._call(m.Admin, seconds, verb, arguments, repeat=False)
-        if reply.code != m.Code.OK:
-            raise RequestRefused(m.Error(reply.request, reply.code, reply.message))
-        return reply.rows
+        rows = []
+        while True:
+            reply = self._call(m.Admin, seconds, verb, arguments, repeat=False)
+            if reply.code != m.Code.OK:
+                raise RequestRefused(m.Error(reply.request, reply.code, reply.message))
+            rows += reply.rows
+            if not reply.cursor:
+                return tuple(rows)
+            arguments = {**arguments, "cursor": reply.cursor}
 
     # --- requests ---------------------------------------------------------------------------------------------------------------
 

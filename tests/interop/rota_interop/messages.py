@@ -291,6 +291,7 @@ class AdminReply(Array):
     code: Code = field(CODE)
     message: str = field(STR)
     rows: tuple = field(ListOf(DictOf(SCALAR)))
+    cursor: str = field(STR, "")
 
 
 # --- worker messages ----------------------------------------------------------------------------------------------------------

@@ -133,8 +133,8 @@ LIMITS = {
 
 # The verbs of ADMIN: their arguments, and the keys of the rows that answer them.
 ADMIN_VERBS = {
-    "queues": ((), ("queue", "paused", "oldest_ready_s", "submits_per_s", "finishes_per_s")),  # and a count by state name
-    "workers": ((), ("name", "host", "pid", "slots", "running", "held", "credit", "draining", "connected", "lease_left_ms",
+    "queues": (("cursor",), ("queue", "paused", "oldest_ready_s", "submits_per_s", "finishes_per_s")),  # and a count by state name
+    "workers": (("cursor",), ("name", "host", "pid", "slots", "running", "held", "credit", "draining", "connected", "lease_left_ms",
                      "version", "labels")),
     "stats": ((), ()),
     "pause": (("queue",), ()),

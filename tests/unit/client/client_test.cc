@@ -420,6 +420,16 @@ TEST_F(ClientTest, AdminRowsKeepTheirValues) {
   EXPECT_EQ(client.workers_endpoint(), "tcp://127.0.0.1:5556");
 }
 
+TEST_F(ClientTest, AdminRowsOfAllPagesComeTogether) {
+  Client client = connect();
+  const Result<std::vector<AdminRow>> rows = client.admin("queues");
+  ASSERT_TRUE(rows.ok());
+  ASSERT_EQ(rows->size(), 3U);
+  for (int page = 0; page < 3; ++page) {
+    EXPECT_EQ(text_in((*rows)[static_cast<std::size_t>(page)], "queue"), std::to_string(page));
+  }
+}
+
 TEST_F(ClientTest, ClosingSaysGoodbye) {
   {
     Client client = connect();

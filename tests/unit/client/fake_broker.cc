@@ -225,6 +225,13 @@ void FakeBroker::on_list(const net::RoutingId& from, wire::Request request, cons
 void FakeBroker::on_admin(const net::RoutingId& from, wire::Request request, const wire::Admin& admin) {
   ++admins_;
   wire::AdminReply reply;
+  if (admin.verb == "queues") {  // three pages of one queue each
+    const std::string page = admin.arguments.empty() ? "0" : std::string(admin.arguments.front().second);
+    const std::string next = page == "0" ? "1" : page == "1" ? "2" : "";
+    reply.rows.push_back({{"queue", std::string_view(page)}});
+    reply.cursor = next;
+    return answer(from, request, reply);
+  }
   if (admin.verb != "purge" && admin.verb != "retry") {
     reply.rows.push_back({{"verb", admin.verb}, {"commits", std::int64_t{7}}, {"rate", 0.5}, {"paused", true}});
     return answer(from, request, reply);

@@ -276,6 +276,7 @@ AdminReply RandomMessage::admin_reply() {
       return value;
     });
   });
+  if (coin()) out.cursor = text(limits::kMaxCursor);
   return out;
 }
 
