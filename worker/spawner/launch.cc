@@ -12,6 +12,8 @@
 #include <unordered_set>
 #include <utility>
 
+#include "worker/spawner/descriptor.h"
+
 namespace rota::spawner {
 namespace {
 
@@ -28,7 +30,8 @@ struct Plan {
   pid_t parent = -1;
   rlimit descriptors{};
 };
-// Written by the child.
+// What the child writes into a pipe that exec closes, so that of a command which runs nothing comes. Under vfork the memory
+// that both share would do as well, but the thread sanitizer makes every vfork a fork.
 struct Failure {
   int error = 0;
   bool directory = false;
@@ -93,21 +96,24 @@ void reset_signals() {
   sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-[[noreturn]] void become_command(const Plan& plan, Failure& failure) {
+[[noreturn]] void give_up(int channel, int error, bool directory) {
+  Failure failure;
+  failure.error = error;
+  failure.directory = directory;
+  const ssize_t written = write(channel, &failure, sizeof failure);
+  _exit(written == sizeof failure ? 127 : 126);
+}
+
+[[noreturn]] void become_command(const Plan& plan, int channel) {
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != plan.parent) _exit(127);  // it died before the line above
   setrlimit(RLIMIT_NOFILE, &plan.descriptors);
   reset_signals();
   if (dup2(plan.streams.input, 0) < 0 || dup2(plan.streams.output, 1) < 0 || dup2(plan.streams.error, 2) < 0) {
-    failure.error = errno;
-    _exit(127);
+    give_up(channel, errno, false);
   }
-  if (!plan.directory.empty() && chdir(plan.directory.c_str()) != 0) {
-    failure.error = errno;
-    failure.directory = true;
-    _exit(127);
-  }
+  if (!plan.directory.empty() && chdir(plan.directory.c_str()) != 0) give_up(channel, errno, true);
   int first_error = 0;
   for (const char* const path : plan.paths) {
     execve(path, plan.argv.data(), plan.envp.data());
@@ -117,15 +123,24 @@ void reset_signals() {
       break;
     }
   }
-  failure.error = first_error;
-  _exit(127);
+  give_up(channel, first_error, false);
 }
 
-// vfork: the parent waits until the child has become the command, and reads a failure from the memory both share.
-[[gnu::noinline]] pid_t start(const Plan& plan, Failure& failure) {
+// vfork: this process goes on when the child has become the command, or has given up.
+[[gnu::noinline]] pid_t start(const Plan& plan, int channel) {
   const pid_t pid = vfork();
-  if (pid == 0) become_command(plan, failure);
+  if (pid == 0) become_command(plan, channel);
   return pid;
+}
+
+// Waits until the other end is closed. All zero: nothing was written.
+Failure read_failure(int channel) {
+  Failure failure;
+  ssize_t got = -1;
+  do {
+    got = read(channel, &failure, sizeof failure);
+  } while (got < 0 && errno == EINTR);
+  return got == sizeof failure ? failure : Failure{};
 }
 
 bool holds_zero_byte(const Run& run) {
@@ -142,12 +157,17 @@ Launched launch(const Run& run, const Streams& streams, const rlimit& descriptor
     return {-1, EINVAL, "an argument, environment value or directory of the command holds a zero byte"};
   }
   const Plan plan = make_plan(run, streams, descriptors);
-  Failure failure;
-  const pid_t pid = start(plan, failure);
+  std::array<int, 2> ends{-1, -1};
+  const bool has_channel = pipe2(ends.data(), O_CLOEXEC) == 0;
+  const Descriptor reading{ends[0]};
+  Descriptor writing{ends[1]};
+  const pid_t pid = has_channel ? start(plan, writing.get()) : -1;
   if (pid < 0) {
     const int error = errno;
     return {-1, error, std::string{"cannot make a process: "} + std::strerror(error)};
   }
+  writing.reset();
+  const Failure failure = read_failure(reading.get());
   if (failure.error == 0) return {pid, 0, {}};
   // Reaped by whoever reaps children; it was never a command.
   const std::string what = failure.directory ? "cannot change to directory '" + plan.directory + "': "
