@@ -242,6 +242,12 @@ class Unexpected(Case):
         self.fault(5, 6, what="kill", role="broker", name="", pid=7)
         self.expect(unexpected=1, words="after its end was told")
 
+    def test_a_run_after_the_end_on_a_worker_that_was_well_by_then(self):
+        self.sound()
+        self.run_of(50, worker="worker-x-3")
+        self.fault(2, 4, what="stop", name="x", pid=3)
+        self.expect(unexpected=1, words="after its end was told")
+
     def test_the_only_run_after_the_end_was_told(self):
         self.submit()
         self.acked()
