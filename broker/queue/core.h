@@ -119,6 +119,10 @@ class Core {
   // itself stalled). Bounded work a call: if more is left, next_deadline() is not after `now`.
   void tick(Now now, Effects& out);
 
+  // The DISPATCH frames of that session have left the broker, up to this dispatch number: those of its memory jobs, or the
+  // others. What has not left when a session ends was not lost with it: its jobs are charged nothing.
+  void dispatch_left(SessionRef session, std::uint64_t through, bool in_memory);
+
   // While on hold nothing is handed out; everything else goes on.
   void hold_dispatch(bool on_hold);
 

@@ -68,6 +68,8 @@ void Core::apply(const WorkerHello& command, Now now, Effects& out) {
   for (const TokenOf& token : command.started) {
     session->started_through = std::max(session->started_through, token.token.dispatch);
   }
+  // What it lists has arrived, the rest is requeued: either way it is settled.
+  for (std::uint64_t& through : session->left_through) through = s.next_dispatch - 1;
   welcome.session = session->ref;
   welcome.started = answer(command.started, false);
   welcome.held = answer(command.held, false);

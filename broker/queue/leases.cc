@@ -63,13 +63,23 @@ void Core::apply(const WorkerUnreachable& command, Now now, Effects& out) {
   }
 }
 
+void Core::dispatch_left(SessionRef ref, std::uint64_t through, bool in_memory) {
+  Session* session = state_->sessions.find(ref);
+  if (session == nullptr) return;
+  std::uint64_t& known = session->left_through[in_memory ? 1 : 0];
+  known = std::max(known, through);
+}
+
 void Core::State::end_session(Session& session, bool slots_count, std::string_view reason, Now now, Effects& out) {
   if (session.reserved != kNone) unreserve(session, true);
   std::uint32_t allowed = slots_count ? session.slots : 0;
   while (session.head != kNone) {
     const JobIndex job = session.head;
-    bool started = jobs.detail(job)->token.dispatch <= session.started_through;
-    if (!started && allowed > 0) {
+    const std::uint64_t number = jobs.detail(job)->token.dispatch;
+    bool started = number <= session.started_through;
+    // What still waited for its commit cannot have run.
+    const bool left = number <= session.left_through[jobs[job].in_memory ? 1 : 0];
+    if (!started && left && allowed > 0) {
       started = true;
       --allowed;
     }

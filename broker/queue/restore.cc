@@ -88,6 +88,8 @@ SessionRef Core::State::restore_lease(JobIndex job, const LeaseRecord& lease, No
   if (session == nullptr) {
     session = sessions.add(lease.session);
     ROTA_CHECK(session != nullptr);
+    // Whether their dispatches left before the restart nobody knows.
+    for (std::uint64_t& through : session->left_through) through = UINT64_MAX;
     session->contact_at = now.steady;
     session->lease_until = now.steady + options.reattach;
     session->lease_key = session->lease_until.ms;

@@ -43,6 +43,7 @@ struct Session {
   std::uint32_t slots = 1;
   std::uint32_t credit = 0;
   std::uint64_t started_through = 0;
+  std::uint64_t left_through[2] = {0, 0};  // highest dispatch number that left the broker: of stored jobs, of memory jobs
   Steady lease_until;
   Steady contact_at;
   std::int64_t lease_key = 0;  // under which the lease tree has it; not after lease_until
@@ -85,7 +86,6 @@ class SessionTable {
   void set_name(Session& session, std::string_view name);
   void erase(SessionRef ref);
   [[nodiscard]] std::size_t size() const { return by_uuid_.size(); }
-  // In the order of places.
   // At most `most` from this place on; the place after the last one visited, 0 if that was all.
   template <typename Visit>
   std::uint32_t each_from(std::uint32_t place, std::uint32_t most, Visit visit) const {
@@ -96,6 +96,7 @@ class SessionTable {
     }
     return 0;
   }
+  // In the order of places.
   template <typename Visit>
   void each(Visit visit) {
     for (auto& place : places_) {

@@ -79,8 +79,9 @@ std::optional<Error> Engine::refuses_submit(const wire::Submit& submit) {
     if (!usage_->accepts_submits) return Error{Code::store_full, usage_->why_not};
   }
   if (any_volatile) {
-    if (!volatile_usage_) volatile_usage_ = volatile_store_.usage();
-    if (!volatile_usage_->accepts_submits) return Error{Code::retry_later, volatile_usage_->why_not};
+    // Memory is asked anew: it counts what this turn brought.
+    const store::Usage usage = volatile_store_.usage();
+    if (!usage.accepts_submits) return Error{Code::retry_later, usage.why_not};
   }
   if (pipeline_.uncommitted_bytes() + pipeline_.held_bytes() > limits::kMaxUncommittedBytes) {
     return Error{Code::retry_later, "the disk does not keep up: too much waits to be synced; try again"};

@@ -133,6 +133,8 @@ void Engine::tell(const queue::Dispatch& dispatch, bool at_once) {
   if (peer == nullptr) return;
   const auto items = std::span(effects_.dispatches).subspan(dispatch.items.first, dispatch.items.count);
   dispatch_.route = route;
+  dispatch_.departure = {dispatch.session, sessions_.worker(dispatch.session)->binding, items.back().token.dispatch,
+                         items.back().durability == Durability::memory};
   dispatch_.items.assign(items.begin(), items.end());
   dispatch_.wanted.clear();
   dispatch_.bodies.reset(items.size());
@@ -155,7 +157,14 @@ void Engine::tell(const queue::Dispatch& dispatch, bool at_once) {
     return;
   }
   encode_dispatch(dispatch_.items, dispatch_.bodies,
-                  [&](std::string_view frame) { pipeline_.send(route, *peer, frame, at_once); });
+                  [&](std::string_view frame) { pipeline_.send(route, *peer, frame, at_once, dispatch_.departure); });
+}
+
+bool Engine::leaves(const Departure& departure) {
+  const WorkerDetails* worker = sessions_.worker(departure.session);
+  if (worker == nullptr || worker->binding != departure.binding) return false;
+  core_.dispatch_left(departure.session, departure.through, departure.in_memory);
+  return true;
 }
 
 void Engine::tell(const queue::CompleteReply& answer, bool at_once) {

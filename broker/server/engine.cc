@@ -52,7 +52,7 @@ Engine::Engine(EngineOptions options, queue::Core& core, store::Store& store, st
       volatile_store_(volatile_store),
       outbox_(outbox),
       port_(port),
-      pipeline_(store, outbox, port),
+      pipeline_(store, outbox, port, static_cast<DispatchGate&>(*this)),
       volatile_batch_(volatile_store.new_batch()),
       parking_(volatile_store, port),
       listings_(core, volatile_store, port),
@@ -263,7 +263,6 @@ void Engine::end_turn(Now now) {
   sessions_.silent(now, routes_);
   for (const Route route : routes_) on_closed(route, now);
   usage_.reset();
-  volatile_usage_.reset();
 }
 
 // What the turn decided and says goes on its way.

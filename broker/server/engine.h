@@ -34,12 +34,12 @@ namespace rota::server {
 //
 // A turn: any number of on_frame(), on_committed(), on_read() and on_closed() calls, then one end_turn(). Nothing leaves
 // before what it says is on disk: see Pipeline. One thread.
-class Engine {
+class Engine final : private DispatchGate {
  public:
   // `store` holds fsync jobs, `volatile_store` memory jobs. All references must outlive the engine.
   Engine(EngineOptions options, queue::Core& core, store::Store& store, store::Store& volatile_store, Outbox& outbox,
          StorePort& port);
-  ~Engine();
+  ~Engine() override;
 
   void on_frame(Side side, Route route, std::string_view frame, Now now);
   // A message that was not one body frame.
@@ -159,6 +159,7 @@ class Engine {
   void tell(const queue::DrainRequest& request, bool at_once);
   void tell(const queue::SessionEnded& ended, bool at_once);
   void tell_session(queue::SessionRef session, bool at_once);
+  [[nodiscard]] bool leaves(const Departure& departure) override;
   [[nodiscard]] Peer* peer_of(queue::SessionRef session, Route& route);
 
   EngineOptions options_;
@@ -195,8 +196,8 @@ class Engine {
   std::vector<Route> routes_;
   Parking::Wants wants_;
   PendingDispatch dispatch_;
-  // Of this turn; asked of the stores at its first submit.
-  std::optional<store::Usage> usage_, volatile_usage_;
+  // Of this turn; asked of the store at its first submit.
+  std::optional<store::Usage> usage_;
   std::size_t staged_then_ = 0;  // bytes uncommitted when usage_ was asked for
 };
 

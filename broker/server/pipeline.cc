@@ -15,16 +15,21 @@ constexpr std::size_t kKeptBufferBytes = 64 * limits::KiB;
 
 }  // namespace
 
-Pipeline::Pipeline(store::Store& store, Outbox& outbox, StorePort& port) : store_(store), outbox_(outbox), port_(port) {
+Pipeline::Pipeline(store::Store& store, Outbox& outbox, StorePort& port, DispatchGate& gate)
+    : store_(store), outbox_(outbox), port_(port), gate_(gate) {
   gathering_.number = 1;
   gathering_.batch = store_.new_batch();
 }
 
 Pipeline::~Pipeline() = default;
 
-void Pipeline::send(Route route, Peer& peer, std::string_view frame, bool at_once) {
+bool Pipeline::may_leave(const Departure& departure) {
+  return departure.session == queue::kNoSession || gate_.leaves(departure);
+}
+
+void Pipeline::send(Route route, Peer& peer, std::string_view frame, bool at_once, const Departure& departure) {
   if (at_once && peer.held <= released_) {
-    outbox_.send(peer.side, route, frame);
+    if (may_leave(departure)) outbox_.send(peer.side, route, frame);
     return;
   }
   peer.held = gathering_.number;
@@ -33,6 +38,7 @@ void Pipeline::send(Route route, Peer& peer, std::string_view frame, bool at_onc
   outgoing.route = route;
   outgoing.frame = take_buffer();
   outgoing.frame.assign(frame);
+  outgoing.departure = departure;
   held_bytes_ += frame.size();
   gathering_.outgoing.push_back(std::move(outgoing));
 }
@@ -42,6 +48,7 @@ void Pipeline::send(PendingDispatch dispatch, Peer& peer) {
   Outgoing outgoing;
   outgoing.side = peer.side;
   outgoing.route = dispatch.route;
+  outgoing.departure = dispatch.departure;
   outgoing.dispatch = gathering_.dispatches.size();
   gathering_.dispatches.push_back(std::move(dispatch));
   gathering_.read = false;
@@ -133,12 +140,13 @@ void Pipeline::release_if_done() {
 void Pipeline::release(Group& group) {
   for (Outgoing& outgoing : group.outgoing) {
     if (outgoing.dispatch) {
+      if (!may_leave(outgoing.departure)) continue;
       const PendingDispatch& dispatch = group.dispatches[*outgoing.dispatch];
       encode_dispatch(dispatch.items, dispatch.bodies,
                       [&](std::string_view frame) { outbox_.send(outgoing.side, outgoing.route, frame); });
       continue;
     }
-    outbox_.send(outgoing.side, outgoing.route, outgoing.frame);
+    if (may_leave(outgoing.departure)) outbox_.send(outgoing.side, outgoing.route, outgoing.frame);
     held_bytes_ -= outgoing.frame.size();
     keep_buffer(std::move(outgoing.frame));
   }

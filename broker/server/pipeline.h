@@ -16,9 +16,26 @@
 
 namespace rota::server {
 
+// What a DISPATCH hands over, and to whom: looked at again when it leaves.
+struct Departure {
+  queue::SessionRef session = queue::kNoSession;  // none: the frame is no DISPATCH
+  std::uint64_t binding = 0;                      // of the session to its connection, when it was decided
+  std::uint64_t through = 0;                      // its highest dispatch number
+  bool in_memory = false;
+};
+
+// Decides at the moment of sending whether a DISPATCH still may leave, and notes that it does.
+class DispatchGate {
+ public:
+  virtual ~DispatchGate() = default;
+  // False: its worker's session ended, or said HELLO anew, while it waited. Its jobs were requeued then.
+  [[nodiscard]] virtual bool leaves(const Departure& departure) = 0;
+};
+
 // A dispatch whose bodies have to be read first.
 struct PendingDispatch {
   Route route = 0;
+  Departure departure;
   std::vector<queue::DispatchItem> items;
   BodySlots bodies;                   // one slot an item
   std::vector<std::uint32_t> wanted;  // the unfilled ones
@@ -29,7 +46,7 @@ struct PendingDispatch {
 // is being committed. Frames of one route never overtake each other, PONG and the like apart.
 class Pipeline {
  public:
-  Pipeline(store::Store& store, Outbox& outbox, StorePort& port);
+  Pipeline(store::Store& store, Outbox& outbox, StorePort& port, DispatchGate& gate);
   ~Pipeline();
 
   // The batch that gathers.
@@ -38,7 +55,8 @@ class Pipeline {
   void note_revival() { gathering_.revival = true; }
 
   // Sends `frame` with the gathering batch, or now if `at_once` and nothing older for this peer is held.
-  void send(Route route, Peer& peer, std::string_view frame, bool at_once);
+  // A DISPATCH says by `departure` whose it is.
+  void send(Route route, Peer& peer, std::string_view frame, bool at_once, const Departure& departure = {});
   void send(PendingDispatch dispatch, Peer& peer);
 
   // The end of a turn: releases what waits for nothing, and hands the gathering batch over if none is under way.
@@ -61,6 +79,7 @@ class Pipeline {
     Side side = Side::client;
     Route route = 0;
     std::string frame;
+    Departure departure;
     std::optional<std::size_t> dispatch;  // index into Group::dispatches
   };
   struct Group {
@@ -78,12 +97,14 @@ class Pipeline {
   void ask_for_bodies(Group& group);
   void release_if_done();
   void release(Group& group);
+  [[nodiscard]] bool may_leave(const Departure& departure);
   [[nodiscard]] std::string take_buffer();
   void keep_buffer(std::string&& buffer);
 
   store::Store& store_;
   Outbox& outbox_;
   StorePort& port_;
+  DispatchGate& gate_;
   Group gathering_;
   std::optional<Group> under_way_;
   std::uint64_t released_ = 0;

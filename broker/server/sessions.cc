@@ -42,6 +42,7 @@ Route Sessions::bind(queue::SessionRef session, Route route, WorkerDetails detai
   }
   known = std::move(details);
   known.route = route;
+  known.binding = ++bindings_;
   if (Peer* peer = find(route); peer != nullptr) {
     peer->welcomed = true;
     peer->session = session;

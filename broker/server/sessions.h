@@ -26,6 +26,7 @@ struct Peer {
 // What the server remembers of a worker's HELLO beyond what the core does.
 struct WorkerDetails {
   Route route = 0;
+  std::uint64_t binding = 0;  // a number of its own for each HELLO; set by Sessions::bind()
   std::string name;
   std::string software;
   std::string labels;  // "gpu=1,zone=b"
@@ -67,6 +68,7 @@ class Sessions {
   absl::flat_hash_map<queue::SessionRef, WorkerDetails> workers_;
   std::size_t clients_ = 0;       // peers on the clients' side
   std::size_t worker_peers_ = 0;  // peers on the workers' side
+  std::uint64_t bindings_ = 0;
   Steady looked_;
 };
 

@@ -413,6 +413,10 @@ class Model {
         const DispatchItem& item = effects_.dispatches[dispatch.items.first + i];
         worker.held.push_back({{item.id, item.token}, false});
         ASSERT_TRUE(tokens_.insert(item.token).second) << "one token, two dispatches";
+        // Of the others it never hears that they left.
+        if (random_.below(4) != 0) {
+          core_.dispatch_left(dispatch.session, item.token.dispatch, item.durability == Durability::memory);
+        }
       }
       core_.each_worker(now_, [&](const WorkerView& view) {
         if (view.session == worker.session) {

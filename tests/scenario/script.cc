@@ -59,14 +59,18 @@ void Script::run(const Line& line) {
       {"retry", &Script::retry},     {"purge", &Script::purge},
       {"forget", &Script::forget},   {"pause", &Script::pause},
       {"resume", &Script::pause},    {"drain", &Script::drain},
-      {"show", &Script::show},       {"unreachable", &Script::unreachable}};
+      {"show", &Script::show},       {"unreachable", &Script::unreachable},
+      {"fill", &Script::fill}};
   if (const auto at = kHandlers.find(line.verb); at != kHandlers.end()) {
     (this->*at->second)(line);
     take();
     return;
   }
   if (line.verb == "restart") return restart();
-  if (line.verb == "hold" || line.verb == "release-hold") {
+  if (line.verb == "slow-disk" || line.verb == "disk-is-back") {
+    disk_is_slow_ = line.verb == "slow-disk";
+    if (!disk_is_slow_) let_leave();
+  } else if (line.verb == "hold" || line.verb == "release-hold") {
     core_.hold_dispatch(line.verb == "hold");
   } else if (line.verb == "no-tick") {
     tick_ = false;
@@ -107,6 +111,7 @@ void Script::advance(Millis by, bool stall) {
 
 void Script::restart() {
   core_ = store_.reopen(core_options_, Prng(11), now_);
+  waiting_.clear();
   sessions_.clear();
 }
 
@@ -266,6 +271,33 @@ void Script::unreachable(const Line& line) {
   for (std::size_t i = 1; i < line.words.size(); ++i) tokens.push_back(token_of(line.words[i], line));
   core_.apply(WorkerUnreachable{workers_[line.words.at(0)].session, tokens}, now_, effects_);
   take();
+}
+
+// As many queues or workers as a broker can hold. Says nothing of each.
+void Script::fill(const Line& line) {
+  if (line.words.at(0) == "queues") {
+    for (std::size_t i = 0; i < limits::kMaxQueues; ++i) {
+      const std::string queue = "q" + std::to_string(i);
+      core_.apply(Pause{1, 1, queue, true}, now_, effects_);
+      effects_.clear();
+    }
+    return;
+  }
+  for (std::size_t i = 0; i < limits::kMaxWorkers; ++i) {
+    const std::string name = "many" + std::to_string(i);
+    const ServedQueue queue{"default", 1};
+    const std::string_view type = "exec";
+    WorkerHello command;
+    command.session.bytes[1] = static_cast<std::uint8_t>(i >> 8U);
+    command.session.bytes[2] = static_cast<std::uint8_t>(i);
+    command.session.bytes[3] = 1;
+    command.connection = 1;
+    command.name = command.host = command.boot_id = name;
+    command.queues = {&queue, 1};
+    command.types = {&type, 1};
+    core_.apply(command, now_, effects_);
+    effects_.clear();
+  }
 }
 
 void Script::cancel(const Line& line) {

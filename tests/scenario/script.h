@@ -40,6 +40,7 @@ class Script {
   void release(const Line& line);
   void goodbye(const Line& line);
   void unreachable(const Line& line);
+  void fill(const Line& line);
   void cancel(const Line& line);
   void retry(const Line& line);
   void purge(const Line& line);
@@ -54,6 +55,7 @@ class Script {
 
   // Prints what is new in effects_, and gives the changes to the store.
   void take();
+  void let_leave();
   void print(const queue::Change& change);
   void print(const queue::Message& message);
   void print_replies(const queue::ItemReplies& replies);
@@ -94,6 +96,14 @@ class Script {
   std::map<std::uint64_t, std::string> route_names_;
   std::string output_;
   bool tick_ = true;
+  // Dispatches that wait for the disk.
+  struct Waiting {
+    queue::SessionRef session = queue::kNoSession;
+    std::uint64_t through = 0;
+    bool in_memory = false;
+  };
+  std::vector<Waiting> waiting_;
+  bool disk_is_slow_ = false;
 };
 
 }  // namespace rota::scenario

@@ -58,7 +58,20 @@ void Script::take() {
     print(change);
   }
   for (const Message& message : effects_.messages) print(message);
+  for (const Message& message : effects_.messages) {
+    const auto* dispatch = std::get_if<Dispatch>(&message.body);
+    if (dispatch == nullptr) continue;
+    const DispatchItem& last = effects_.dispatches[dispatch->items.first + dispatch->items.count - 1];
+    waiting_.push_back({dispatch->session, last.token.dispatch, last.durability == Durability::memory});
+  }
+  if (!disk_is_slow_) let_leave();
   effects_.clear();
+}
+
+// The frames of what was dispatched go out, as a server sends them once they are on disk.
+void Script::let_leave() {
+  for (const Waiting& one : waiting_) core_.dispatch_left(one.session, one.through, one.in_memory);
+  waiting_.clear();
 }
 
 void Script::print(const Change& change) {
