@@ -41,6 +41,7 @@ What it counts and finds:
 """
 
 import argparse
+import gc
 import json
 import sys
 from collections import Counter
@@ -307,6 +308,7 @@ def main():
     parser.add_argument("directory")
     parser.add_argument("--json", action="store_true", help="print one object instead of a table")
     arguments = parser.parse_args()
+    gc.disable()  # millions of tuples and no cycles: collecting would take a third of the time
     try:
         report = check(arguments.directory)
     except histories.Unreadable as error:

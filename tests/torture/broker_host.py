@@ -21,6 +21,12 @@ def clock_library():
     return next(iter(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), None)
 
 
+def end_at_once(program):
+    """SIGKILL, and waits for the end."""
+    program.process.kill()
+    program.wait(PATIENT)
+
+
 class BrokerHost:
     """Starts and ends the broker of a stage. Without the libraries it needs, a fault is not offered."""
 
@@ -71,7 +77,7 @@ class BrokerHost:
         return self._journaled
 
     def kill(self):
-        self.program.kill()
+        end_at_once(self.program)
         self._gone()
 
     def stop(self):
@@ -82,7 +88,7 @@ class BrokerHost:
 
     def cut_power(self, seed):
         """Kills it, and takes back from the disk what was not synced: all of it, or a random part of its sectors."""
-        self.program.kill()
+        end_at_once(self.program)
         sector = random.Random(seed).choice((None, 512, 4096))
         power_cut.PowerCut(self._journal).apply(sector, seed)
         self._gone()

@@ -118,11 +118,11 @@ def parse():
     parser.add_argument("seconds", nargs="?", type=int, default=600, help="how long [600]")
     parser.add_argument("--seed", type=int, help="of the faults [drawn]; timing is not part of it")
     parser.add_argument("--jobs-at-least", type=int, default=0, help="go on until so many jobs are acknowledged [0]")
-    parser.add_argument("--round", type=float, default=40, help="seconds of load and faults in a round [40]")
+    parser.add_argument("--round", type=float, default=50, help="seconds of load and faults in a round [50]")
     parser.add_argument("--pause", type=float, default=1.0, help="mean seconds from one fault to the next [1]")
     parser.add_argument("--workers", type=int, default=3, help="[3]")
     parser.add_argument("--clients", type=int, default=3, help="[3]")
-    parser.add_argument("--rate", type=int, default=3000, help="jobs a second of each client, as far as it can [3000]")
+    parser.add_argument("--rate", type=int, default=4000, help="jobs a second of each client, as far as it can [4000]")
     parser.add_argument("--window", type=int, default=6000, help="jobs of each client without an end at most [6000]")
     parser.add_argument("--lease-ms", type=int, default=2000, help="[2000]")
     parser.add_argument("--directory", help="where store and histories go [a temporary directory]")
@@ -139,8 +139,10 @@ def main():
     failure = None
     try:
         campaign.run()
-    except (Finding, rota_harness.Deadline, AssertionError) as error:
+    except (Finding, rota_harness.Deadline, subprocess.TimeoutExpired) as error:
         failure = error
+    except KeyboardInterrupt:
+        failure = "interrupted"
     finally:
         campaign.stage.close()
     if failure:
