@@ -128,15 +128,16 @@ int run_all(const Seeds& seeds, std::uint64_t seed, std::uint64_t count, volatil
 }
 
 int report(const Seeds& seeds, std::uint64_t seed, std::uint64_t number, int status) {
-  const std::string kept = "finding-" + std::to_string(seed) + "-" + std::to_string(number);
-  const std::string input = make_input(seeds, seed, number);
-  std::ofstream(kept, std::ios::binary).write(input.data(), static_cast<std::streamsize>(input.size()));
-  const std::string what = number < seeds.names.size()
-                               ? seeds.names[number]
-                               : "mutation " + std::to_string(number) + " of seed " + std::to_string(seed);
-  std::fprintf(stderr, "%s stopped the target (%s %d); the input is in %s\n", what.c_str(),
-               WIFSIGNALED(status) ? "signal" : "exit", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
-               kept.c_str());
+  std::string what;
+  if (number < seeds.names.size()) {
+    what = seeds.names[number];
+  } else {
+    const std::string input = make_input(seeds, seed, number);
+    what = "finding-" + std::to_string(seed) + "-" + std::to_string(number);
+    std::ofstream(what, std::ios::binary).write(input.data(), static_cast<std::streamsize>(input.size()));
+  }
+  std::fprintf(stderr, "input %s: the target ended with %s %d\n", what.c_str(),
+               WIFSIGNALED(status) ? "signal" : "exit code", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
   return EXIT_FAILURE;
 }
 
