@@ -20,7 +20,6 @@ namespace {
 namespace client = rota::client;
 namespace history = rota::history;
 namespace program = rota::program;
-using rota::Code;
 using rota::Error;
 using rota::Millis;
 using rota::Result;
