@@ -5,6 +5,7 @@
 
 #include "broker/store/lmdb_finished.h"
 #include "broker/store/meta_pages.h"
+#include "broker/store/new_store.h"
 #include "broker/store/page_walk.h"
 #include "common/base/check.h"
 
@@ -13,6 +14,8 @@ namespace rota::store {
 Result<std::unique_ptr<Store>> open_lmdb(const std::string& directory, const StoreOptions& options) {
   auto lock = DirectoryLock::take(directory);
   if (!lock) return lock.error();
+  const std::uint64_t least_map_size = 2 * options.store_limit;
+  if (Status s = lmdb::make_store(directory, limits::kStoreMapSize, least_map_size); !s) return s.error();
   if (Status status = lmdb::check_meta_pages(directory); !status) return status.error();
   // LMDB trusts what it opens.
   const auto wrong = lmdb::walk_file(directory, 1);
@@ -20,7 +23,7 @@ Result<std::unique_ptr<Store>> open_lmdb(const std::string& directory, const Sto
   if (!wrong->empty()) {
     return Error{Code::internal, directory + " is damaged (" + wrong->front() + "); restore the store from a backup"};
   }
-  auto env = lmdb::Env::open(directory, limits::kStoreMapSize, 2 * options.store_limit);
+  auto env = lmdb::Env::open(directory, limits::kStoreMapSize, least_map_size);
   if (!env) return env.error();
   if (Status status = lmdb::prepare_tables(**env); !status) return status.error();
   return std::unique_ptr<Store>(
