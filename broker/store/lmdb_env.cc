@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "broker/store/replaced_head.h"
 #include "common/base/check.h"
 #include "common/base/limits.h"
 
@@ -69,6 +70,13 @@ Error failure(std::string_view directory, std::string_view doing, int rc) {
   }
   message.append(": cannot ").append(doing).append(": ").append(::mdb_strerror(rc));
   return {rc == EACCES || rc == EPERM || rc == EROFS ? Code::forbidden : Code::internal, std::move(message)};
+}
+
+int Txn::commit() {
+  const ReplacedHead head(txn_);
+  const int rc = ::mdb_txn_commit(std::exchange(txn_, nullptr));
+  if (rc != 0) head.put_back();
+  return rc;
 }
 
 Result<std::unique_ptr<Env>> Env::open(const std::string& directory, std::uint64_t map_size, std::uint64_t least_map_size) {

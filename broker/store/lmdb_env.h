@@ -37,7 +37,8 @@ class Txn {
     return *this;
   }
   [[nodiscard]] MDB_txn* get() const { return txn_; }
-  [[nodiscard]] int commit() { return ::mdb_txn_commit(std::exchange(txn_, nullptr)); }
+  // After a failure the file is as it was before, as far as the disk can still be written.
+  [[nodiscard]] int commit();
   void abort() {
     if (txn_ != nullptr) ::mdb_txn_abort(std::exchange(txn_, nullptr));
   }
