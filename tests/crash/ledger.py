@@ -5,6 +5,8 @@ It knows no broker: only submits, acknowledgements, dispatches, completions and 
 
 import dataclasses
 
+from history import History
+
 SUCCEEDED, FAILED, CANCELLED, EXPIRED = "succeeded", "failed", "cancelled", "expired"
 
 
@@ -33,23 +35,39 @@ class Ledger:
         self.life = 1  # of the broker: explains a second run
         self.attempted = self.duplicates = self.explained = 0
         self.lost, self.unexpected = [], []
+        self.history = History()
+
+    def broker_died(self):
+        self.life += 1
+        self.history.broker_died()
 
     @property
     def acked(self):
         return sum(entry.acked for entry in self.jobs.values())
 
     def submitted(self, job, payload):
+        self.history.submit(job, payload)
         if job not in self.jobs:
             self.attempted += 1
             self.jobs[job] = Entry(payload)
 
     def accepted(self, job):
+        self.history.about("acked", [job])
         self.jobs[job].acked = True
 
     def refused(self, job):
         if self.jobs[job].acked:
             self.unexpected.append(f"{job} was accepted, and then refused for its key")
+        self.history.about("merged", [job])
         self.jobs[job].refused = True
+
+    def cancel_asked(self, jobs):
+        self.history.about("cancel", jobs)
+
+    def notified(self, job, state, result):
+        """The end of a job, told to who waited for it."""
+        self.history.ended(job, state, result)
+        self.told(job, state)
 
     def told(self, job, state):
         """A final state, told by an answer."""
@@ -61,12 +79,14 @@ class Ledger:
         entry.ended = state
 
     def retry_asked(self, job):
+        self.history.about("retry", [job])
         entry = self.jobs[job]
         if entry.ended:
             entry.ended = ""
             entry.revivals += 1
 
     def purge_asked(self, jobs):
+        self.history.about("purge", jobs)
         for job in jobs:
             self.jobs[job].may_be_gone = True
 
@@ -75,6 +95,7 @@ class Ledger:
             self.jobs[job].is_gone = True
 
     def dispatched(self, job, token, attempt, payload):
+        self.history.run(job, attempt, payload)
         entry = self.jobs.get(job)
         if entry is None:
             self.unexpected.append(f"{job} is dispatched, and nobody submitted it")
@@ -91,11 +112,15 @@ class Ledger:
                 self.explained += life != self.life
         entry.runs.append((entry.revivals, attempt, token, self.life))
 
-    def completed(self, job, token, succeeded, counts):
-        """A run's end was reported; `counts` once the broker says that it does, None while it has not answered."""
-        if succeeded:
+    def run_ended(self, job, token, attempt, outcome, result):
+        """Before it is reported."""
+        self.history.done(job, attempt, outcome, result)
+        if outcome == SUCCEEDED:
             self.jobs[job].succeeded_with.add(token)
-        if succeeded and counts:
+
+    def completion_counts(self, job, succeeded):
+        """The broker says that a reported run counts."""
+        if succeeded:
             self.told(job, SUCCEEDED)
 
     def read(self, found, listed):
@@ -106,6 +131,7 @@ class Ledger:
                     self.lost.append(f"{job} was acknowledged and is not known")
                 continue
             state, result = found[job]
+            self.history.final(job, state, result)
             if entry.refused or entry.is_gone:
                 self.unexpected.append(f"{job} is {state}, but was {'refused' if entry.refused else 'purged'}")
             elif not state:

@@ -56,8 +56,9 @@ class Peers:
 
     def _revive(self):
         self.close()
-        self._ledger.life += 1
+        self._ledger.broker_died()
         self._revive_broker()
+        self._ledger.history.broker_serves()
 
     def close(self):
         for connection in (self._client, self._worker):
@@ -125,7 +126,7 @@ class Peers:
         if isinstance(message, m.Notify):
             for notice in message.items:
                 if notice.code == m.Code.OK:
-                    self._ledger.told(notice.id, notice.state.name.lower())
+                    self._ledger.notified(notice.id, notice.state.name.lower(), notice.report.result if notice.report else b"")
         elif isinstance(message, m.Dispatch):
             for item in message.items:
                 token = m.Token(item.id, message.epoch, item.dispatch)
@@ -205,6 +206,7 @@ class Peers:
         return ids
 
     def cancel(self, ids):
+        self._ledger.cancel_asked(ids)
         for job, item in zip(ids, self.ask(m.Cancel, tuple(ids)).items):
             if item.state is not None and item.state.final:
                 self._ledger.told(job, item.state.name.lower())
@@ -233,7 +235,7 @@ class Peers:
         succeeded = end == m.End.SUCCEEDED
         report = m.Report(result=result_of(item.payload)) if succeeded else m.Report(error_code="NO", error_message="as asked")
         self.finished[token] = m.Completion(token.id, token.epoch, token.dispatch, end, 1, report)
-        self._ledger.completed(token.id, (token.epoch, token.dispatch), succeeded, None)
+        self._ledger.run_ended(token.id, (token.epoch, token.dispatch), item.attempt, end.name.lower(), report.result)
 
     def report(self):
         """Sends what has ended until each is answered."""
@@ -247,7 +249,8 @@ class Peers:
             answer = self._ask(True, make)
             for (token, completion), code in zip(items, answer.codes):
                 self.finished.pop(token, None)
-                self._ledger.completed(token.id, (token.epoch, token.dispatch), completion.end == m.End.SUCCEEDED, code == m.Code.OK)
+                if code == m.Code.OK:
+                    self._ledger.completion_counts(token.id, completion.end == m.End.SUCCEEDED)
 
     def renew(self):
         progress = tuple(m.Progress(t.id, t.epoch, t.dispatch, 0.5, "half") for t in self.started)

@@ -162,8 +162,10 @@ class PowerCut:
         elif kind == Kind.MAKE:
             shutil.rmtree(path, ignore_errors=True)
         elif kind == Kind.RENAME:
-            if os.path.lexists(target):
+            if os.path.isdir(os.path.dirname(path)) and os.path.lexists(target):
                 os.rename(target, path)
+            elif os.path.lexists(target):
+                os.unlink(target)
             if kept:
                 os.link(f"{self._journal}.kept.{kept}", target)
         elif kind == Kind.UNLINK and kept and not os.path.lexists(path):

@@ -138,7 +138,7 @@ class Template:
     def ledger(self):
         """What its making was told, for one trial."""
         ledger = copy.deepcopy(self._ledger)
-        ledger.life += 1
+        ledger.broker_died()
         return ledger
 
     def take_over(self, peers):

@@ -37,15 +37,16 @@ class Trial:
     counters: object = None  # of the first life
 
 
-def run_trial(template=None, fault=None, journal=False, on_death=None, on_end=None, name="trial", watch=None):
+def run_trial(template=None, fault=None, journal=False, on_death=None, on_end=None, name="trial"):
     """`fault`: of the first broker, as for BrokerProcess.start(). `on_death(broker, code)` is called when it has died of it, and
-    `on_end(broker)` between the two readings, when the broker was killed in quiet; `watch(broker)` in each turn of nothing."""
+    `on_end(broker)` between the two readings, when the broker was killed in quiet."""
     ledger = template.ledger() if template else Ledger()
     verdict = Verdict(trials=1)
     trial = Trial(verdict)
     try:
         with BrokerProcess(name) as broker:
             _run(broker, ledger, template, fault or {}, journal, on_death, on_end, trial)
+            verdict.findings += [f"{fault}: checker: {what}" for what in ledger.history.judge()]
     except CrashFailure as failure:
         verdict.findings.append(f"{fault}: {failure}")
     verdict.attempted, verdict.acked = ledger.attempted, ledger.acked
@@ -93,8 +94,9 @@ def _run(broker, ledger, template, fault, journal, on_death, on_end, trial):
             on_end(broker)
         if wrong := broker.check():
             raise CrashFailure(f"the store is damaged: {wrong}")
-        ledger.life += 1
+        ledger.broker_died()
         broker.start_sound()
+        ledger.history.broker_serves()
         deaths.append(None)
         peers.connect()
         script.read_all(peers)

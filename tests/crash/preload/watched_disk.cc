@@ -150,13 +150,13 @@ ssize_t WatchedDisk::write(int fd, std::span<const iovec> parts, off_t offset) {
   ssize_t done = 0;
   if (faulty && settings_.write.what == Fault::What::cut_short) {
     done = write_half(fd, parts, offset);
-    fault(file, "short write");
   } else {
     done = offset < 0 ? real_writev(fd, parts.data(), count) : real_pwritev(fd, parts.data(), count, offset);
   }
   if (last) die((entry & kSyncsWrites) != 0 ? "synced write" : "write");
-  if ((entry & kSyncsWrites) == 0 || done < 0) return done;
-  if (sync_of_write(file, at, done)) return done;
+  const bool synced = (entry & kSyncsWrites) == 0 || done < 0 || sync_of_write(file, at, done);
+  if (faulty) fault(file, "short write");
+  if (synced) return done;
   errno = settings_.sync.error;
   return -1;
 }
