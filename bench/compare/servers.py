@@ -69,6 +69,10 @@ class Server:
         return self
 
     def __exit__(self, *_):
+        self.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def stop(self):
         for process in reversed(self.processes):
             process.send_signal(signal.SIGTERM)
             try:
@@ -79,7 +83,6 @@ class Server:
             if process.stdout is not None:
                 process.stdout.close()
         self.processes = []
-        shutil.rmtree(self.directory, ignore_errors=True)
 
     def start(self):
         self.launch(self.command())
