@@ -10,15 +10,15 @@ TESTS = Path(__file__).resolve().parents[1]
 sys.path += [str(TESTS / "integration"), str(TESTS / "crash")]
 import faults as disk_faults  # noqa: E402
 import power_cut  # noqa: E402
-from rota_harness import BIN, Broker  # noqa: E402
+from rota_harness import BIN, SANITIZER, Broker  # noqa: E402
 
 HOUR = 3600
 PATIENT = 300  # seconds: a machine that does much else may be slow, and slowness is no finding
 
 
 def clock_library():
-    """Debian's libfaketime for programs with threads; None where it is not installed."""
-    return next(iter(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), None)
+    """Debian's libfaketime for programs with threads; None where it is not installed or a sanitizer must come first."""
+    return None if SANITIZER else next(iter(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), None)
 
 
 def end_at_once(program):
@@ -55,12 +55,14 @@ class BrokerHost:
 
     # --- the process --------------------------------------------------------------------------------------------------------
 
-    def start(self, journaled=False):
-        """`journaled`: what it writes is recorded, so that its power can be cut."""
+    def start(self, journaled=False, stall=None):
+        """`journaled`: what it writes is recorded, so that its power can be cut. `stall` (number, milliseconds): that sync
+        takes so much longer."""
         self._journaled = journaled and disk_faults.library(BIN).exists()
         environment, preloaded = {}, []
         if self._journaled:
-            environment = disk_faults.environment(BIN, self.data, self._stage.directory / "counters", journal=self._journal)
+            environment = disk_faults.environment(BIN, self.data, self._stage.directory / "counters", journal=self._journal,
+                                                  sync=f"{stall[0]} stall {stall[1]}" if stall else "")
             preloaded.append(environment["LD_PRELOAD"])
         if self.has_clock:
             preloaded.append(str(self._clock_library))

@@ -88,10 +88,16 @@ class Faults:
         how()
 
         def again():
-            self.stage.broker.start(journaled=self.random.random() < 0.5)
+            self.start_broker()
             self.nemesis.end(fault)
             self.stage.broker_busy = False
         return self.random.choice((0, 0.3, self.lease, 2 * self.lease)), again
+
+    def start_broker(self):
+        """Sometimes with a disk whose power can be cut, and then sometimes with a sync that takes longer than a lease. Such a
+        stall explains nothing: who is alive keeps his jobs."""
+        stall = (self.random.randint(20, 500), int(self.random.uniform(0.5, 2.5) * self.lease * 1000))
+        self.stage.broker.start(self.random.random() < 0.5, stall if self.random.random() < 0.5 else None)
 
     def restart_broker(self):
         """The last one of a round: what is told from now on comes from the disk."""

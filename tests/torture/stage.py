@@ -1,6 +1,7 @@
 """The programs of a campaign: one broker over one store, workers and clients that come and go, proxies between them."""
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -10,6 +11,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
 sys.path += [str(TESTS / "history"), str(TESTS / "integration")]
+import sanitizers  # noqa: E402
 from broker_host import PATIENT, BrokerHost  # noqa: E402
 from rota_harness import BIN, Program, eventually  # noqa: E402
 from tcp_proxy import TcpProxy  # noqa: E402
@@ -54,7 +56,9 @@ class Stage:
         self.directory = Path(directory)
         self.options = options
         self.programs = []
-        self.environment = {"HOME": str(directory), "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(("ROTA_", "XDG_"))}
+        self.environment.update(HOME=str(directory), LC_ALL="C.UTF-8")
+        sanitizers.send_reports_to(self.directory, self.environment)
         self.clients = f"tcp://127.0.0.1:{free_port()}"
         self.workers = f"tcp://127.0.0.1:{free_port()}"
         self.history = None  # of the round
@@ -91,7 +95,9 @@ class Stage:
         program.log.unlink(missing_ok=True)
 
     def everybody_lives(self):
-        """Nobody may end by itself."""
+        """Nobody may end by itself, and no sanitizer may complain."""
+        if found := sanitizers.reports(self.directory):
+            raise Finding(found)
         for name, program in [("broker", self.broker.program), *((role.name, role.program) for role in self.roles)]:
             if program is not None and not program.alive:
                 raise Finding(f"{name} (pid {program.pid}) ended with {program.process.returncode} by itself:\n"
