@@ -74,14 +74,14 @@ std::string make_store() {
       queue::SharedRecord shared;
       shared.queue = "default";
       shared.type = "exec";
-      shared.spec = n % 2 == 0 ? spec : "own";
+      shared.spec = n % 2 == 0 ? std::string_view(spec) : "own";
       queue::JobRecord job;
       job.sequence = n;
       job.id.bytes[6] = 0x70;
       job.id.bytes[8] = 0x80;
       job.id.bytes[15] = static_cast<std::uint8_t>(n);
       job.shared = &shared;
-      job.body = n % 5 == 0 ? large : std::string_view("small");
+      job.body = n % 5 == 0 ? std::string_view(large) : "small";
       batch->stage({Durability::fsync, queue::JobAccepted{job}});
       ROTA_CHECK(store.commit(*batch).ok());
       if (n % 3 != 0) continue;
