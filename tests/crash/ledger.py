@@ -33,6 +33,7 @@ class Ledger:
     def __init__(self):
         self.jobs = {}
         self.life = 1  # of the broker: explains a second run
+        self.lost_sessions = 0  # that a living broker ended
         self.attempted = self.duplicates = self.explained = 0
         self.lost, self.unexpected = [], []
         self.history = History()

@@ -18,6 +18,7 @@ from broker_process import PATIENCE, CrashFailure  # noqa: E402
 from ledger import result_of  # noqa: E402
 
 CREDIT = 8
+RENEW_SECONDS = 0.8  # a third of the shortest lease of the tests
 LAST_WORDS_MS = 50  # what a dead broker had sent is in this host's buffers
 
 
@@ -31,6 +32,7 @@ class Peers:
     def __init__(self, broker, ledger, revive):
         self._broker, self._ledger, self._revive_broker = broker, ledger, revive
         self._client = self._worker = None
+        self._in_session = False  # the worker
         self._session, self._hellos = uuid.uuid4(), 0
         self._answers = {}  # (is the worker's, request) → message
         self.started = {}  # token → (item of DISPATCH, type)
@@ -65,6 +67,7 @@ class Peers:
             if connection is not None:
                 connection.close()
         self._client = self._worker = None
+        self._in_session = False
 
     def _open(self):
         self.close()
@@ -84,6 +87,7 @@ class Peers:
             queues=(m.QueueWeight("a", 1), m.QueueWeight("b", 1)), types=("t", "u"), labels={}, started=started, held=(),
             finished=finished)))
         body = self._answer(True, request).body
+        self._in_session = True
         for token, code in zip(started, body.started):
             if code != m.Code.OK:
                 self.started.pop(token, None)
@@ -110,6 +114,9 @@ class Peers:
     def _turn(self):
         """Takes what has come, or waits a little for it. BrokerDied once everything that it sent is taken."""
         alive = self._broker.alive
+        if self._in_session and time.monotonic() > self._renewed + RENEW_SECONDS:
+            self._renewed = time.monotonic()
+            self._worker.send(m.Renew(self._worker.next_request(), self._through, CREDIT))
         poller = zmq.Poller()
         poller.register(self._client.socket, zmq.POLLIN)
         poller.register(self._worker.socket, zmq.POLLIN)
@@ -138,19 +145,18 @@ class Peers:
                 if token in self.started:
                     self.end_run(token, m.End.CANCELLED)
         else:
-            self._answers[is_worker, message.request] = message
+            if isinstance(message, m.Error) and message.code == m.Code.NO_SESSION:
+                self._ledger.lost_sessions += 1
+            self._answers[is_worker, message.request] = message  # those of RENEWs are nobody's
 
     def until(self, condition, what):
-        """Takes messages until it is true; keeps the worker's lease."""
+        """Takes messages until it is true."""
         end = time.monotonic() + PATIENCE
         while not condition():
             if time.monotonic() > end:
                 raise CrashFailure(f"never came: {what}; {self._broker.log_text()}")
             try:
                 self._turn()
-                if time.monotonic() > self._renewed + 2:
-                    self._send(self._worker, m.Renew(self._worker.next_request(), self._through, CREDIT))
-                    self._renewed = time.monotonic()
             except BrokerDied:
                 self.revive()
 

@@ -21,7 +21,7 @@ def run(trials, full, seed):
     for name, start in (("new store", None), ("grown store", template)):
         calls = at_call(start, NEVER, None, 0).counters.disk_calls
         points = range(1, calls + 1) if full else campaign.spread(range(1, calls + 1), 7)
-        seeds = range(seed, seed + (3 if full else 1))
+        seeds = range(seed, seed + (2 if full else 1))
         trials.group(f"power cut, {name}, unsynced dropped", at_call, [(start, point, None, 0) for point in points])
         for sector in (512, 4096):
             chosen = [(start, point, sector, one * 10_000 + point) for one in seeds for point in points]

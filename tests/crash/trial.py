@@ -1,5 +1,6 @@
 """One trial: a script under a broker that dies at a given point, restarts, and is read twice at the end."""
 
+import contextlib
 import dataclasses
 
 from broker_process import BrokerProcess, CrashFailure
@@ -35,20 +36,24 @@ class Trial:
     verdict: Verdict
     killed_at: str = ""  # nothing: the script came to its end first
     counters: object = None  # of the first life
+    lost_sessions: int = 0
 
 
-def run_trial(template=None, fault=None, journal=False, on_death=None, on_end=None, name="trial"):
+def run_trial(template=None, fault=None, journal=False, on_death=None, on_end=None, name="trial", watch=None,
+              **settings):
     """`fault`: of the first broker, as for BrokerProcess.start(). `on_death(broker, code)` is called when it has died of it, and
-    `on_end(broker)` between the two readings, when the broker was killed in quiet."""
+    `on_end(broker)` between the two readings, when the broker was killed in quiet. `watch(broker)` is a context in which the script
+    runs. `settings` are BrokerProcess's."""
     ledger = template.ledger() if template else Ledger()
     verdict = Verdict(trials=1)
     trial = Trial(verdict)
     try:
-        with BrokerProcess(name) as broker:
-            _run(broker, ledger, template, fault or {}, journal, on_death, on_end, trial)
+        with BrokerProcess(name, **settings) as broker:
+            _run(broker, ledger, template, fault or {}, journal, on_death, on_end, watch or contextlib.nullcontext, trial)
             verdict.findings += [f"{fault}: checker: {what}" for what in ledger.history.judge()]
     except CrashFailure as failure:
         verdict.findings.append(f"{fault}: {failure}")
+    trial.lost_sessions = ledger.lost_sessions
     verdict.attempted, verdict.acked = ledger.attempted, ledger.acked
     verdict.lost, verdict.unexpected = len(ledger.lost), len(ledger.unexpected)
     verdict.duplicates, verdict.explained = ledger.duplicates, ledger.explained
@@ -56,7 +61,7 @@ def run_trial(template=None, fault=None, journal=False, on_death=None, on_end=No
     return trial
 
 
-def _run(broker, ledger, template, fault, journal, on_death, on_end, trial):
+def _run(broker, ledger, template, fault, journal, on_death, on_end, watch, trial):
     deaths = []
 
     def revive():
@@ -80,11 +85,12 @@ def _run(broker, ledger, template, fault, journal, on_death, on_end, trial):
         revive()
     try:
         peers.connect()
-        if template:
-            script.grown(peers, template.ids)
-        else:
-            script.fresh(peers)
-        script.finish(peers)
+        with watch(broker):
+            if template:
+                script.grown(peers, template.ids)
+            else:
+                script.fresh(peers)
+            script.finish(peers)
         script.read_all(peers)
         if trial.counters is None:
             trial.counters = broker.counters
