@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+"""Damage to every file of a store: bits, bytes, pages, length, missing files. Usage: mutations.py [--full] [--seed N].
+
+A broker is filled with jobs of every kind and killed. Copies of its store are damaged, and each must be refused with a clear
+error, serve everything as it was, or tell of the jobs that cannot be read; never anything else. Thousands are read by
+store_damage (tests/crash/damage) through the real store in a process of its own, which is given to `rota-broker check` as well;
+hundreds are started as a real broker, which every job is asked of. Exit 0: no promise was broken; 1: one was.
+"""
+
+import argparse
+import concurrent.futures
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import Counter
+from pathlib import Path
+
+import damaged_store
+from broker_process import BIN, BrokerProcess, CrashFailure
+
+PAGE = 4096
+OPTIONS = ("--store-limit", "256MiB", "--lease", "1h", "--reattach", "1h")
+EXIT_DAMAGED = {70}  # docs/errors.md
+VERDICTS = ("right", "reported", "refused", "WRONG", "MISSING", "CHECK BLIND", "CRASH", "HANG")
+HEADER = "| damage | cases | " + " | ".join(VERDICTS) + " |\n| --- |" + " ---: |" * (len(VERDICTS) + 1)
+
+
+def used_bytes(data):
+    """The length up to the last page that the younger root names."""
+    number = lambda at: int.from_bytes(data[at:at + 8], "little")
+    root = max(0, PAGE, key=lambda page: number(page + 144))
+    return (number(root + 136) + 1) * PAGE
+
+
+def flip(data, random_):
+    at = random_.randrange(len(data) * 8)
+    data[at // 8] ^= 1 << at % 8
+
+
+def flip_header(data, random_):
+    at = random_.randrange(len(data) // PAGE) * PAGE * 8 + random_.randrange(512)
+    data[at // 8] ^= 1 << at % 8
+
+
+def zero_page(data, random_):
+    page = random_.randrange(len(data) // PAGE) * PAGE
+    data[page:page + PAGE] = bytes(PAGE)
+
+
+def noise_page(data, random_):
+    page = random_.randrange(len(data) // PAGE) * PAGE
+    data[page:page + PAGE] = random_.randbytes(PAGE)
+
+
+def swap_pages(data, random_):
+    one, other = (page * PAGE for page in random_.sample(range(len(data) // PAGE), 2))
+    data[one:one + PAGE], data[other:other + PAGE] = data[other:other + PAGE], data[one:one + PAGE]
+
+
+def cut(data, random_):
+    del data[random_.randrange(len(data)):]
+
+
+KINDS = {"a bit anywhere": flip, "a bit of a header": flip_header, "a page of zeros": zero_page, "a page of noise": noise_page,
+         "two pages swapped": swap_pages, "the file cut": cut}
+
+
+class Source:
+    """The sound store and what its broker said of every job."""
+
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="rota-mutations-"))
+        self.store = self.folder / "sound"
+        with BrokerProcess("mutations", options=OPTIONS) as broker:
+            broker.start_sound()
+            self.ids = damaged_store.fill(broker)
+            broker.kill()
+            self.files = {path.name: path.read_bytes() for path in broker.store.iterdir()}
+            shutil.copytree(broker.store, self.store)
+            broker.start_sound()
+            self.facts = damaged_store.facts(broker, self.ids)
+            ended = [job for job in self.ids if self.facts[job]["state"] in ("succeeded", "failed")]
+            self.results = {job: damaged_store.result(broker, job) for job in (ended[0], ended[-2], ended[-1])}
+        self.data = self.files["data.mdb"][:used_bytes(self.files["data.mdb"])]
+
+
+def start_damaged(source, files, is_new_store=False):
+    """Starts a broker over these files and asks it for every job. Its verdict, and why."""
+    with BrokerProcess("damaged", options=OPTIONS) as broker:
+        broker.store.mkdir(parents=True)
+        for name, data in files.items():
+            (broker.store / name).write_bytes(data)
+        try:
+            serves = broker.start()
+        except CrashFailure as late:
+            return "HANG", str(late)
+        if not serves:
+            code = broker.process.returncode
+            if code < 0 or code not in EXIT_DAMAGED:
+                return "CRASH", f"exit {code}: {broker.log_text()}"
+            if not re.search(r"rota-broker: .*(damaged|another version).*(backup|wrote it)", broker.log_text()):
+                return "CRASH", f"no clear error: {broker.log_text()}"
+            return "refused", ""
+        verdict, why = compare(source, broker, is_new_store)
+        if not broker.alive and verdict != "CRASH":
+            # A broker that meets damage while it serves ends with the error that names it.
+            code = broker.process.returncode
+            text = broker.log_text()
+            return ("refused", "") if code in EXIT_DAMAGED and "damaged" in text else ("CRASH", f"exit {code}: {text}")
+        return verdict, why
+
+
+def compare(source, broker, is_new_store):
+    try:
+        said = damaged_store.facts(broker, source.ids)
+        results = {job: damaged_store.result(broker, job) for job in source.results}
+    except subprocess.TimeoutExpired as late:
+        return "HANG", str(late)
+    verdict = "right"
+    for kind, expected, found in (("job", source.facts, said), ("result", source.results, results)):
+        for job, one in expected.items():
+            if found.get(job) == one:
+                continue
+            text = found.get(job) if isinstance(found.get(job), str) else ""
+            if "damaged" in text or (not broker.alive):
+                verdict = "reported"
+            elif is_new_store and "no job" in text:
+                verdict = "reported"
+            elif job not in found or "no job" in text:
+                return "MISSING", f"{kind} {job}: {text}"
+            else:
+                return "WRONG", f"{kind} {job}: {found[job]!r}, not {one!r}"
+    return verdict, ""
+
+
+def real_trial(source, kind, seed):
+    random_ = random.Random(seed)
+    data = bytearray(source.data)
+    KINDS[kind](data, random_)
+    return (*start_damaged(source, {"data.mdb": bytes(data)}), f"{kind}, seed {seed}")
+
+
+def file_trials(source):
+    """The other files: without them, and with noise in them. They hold nothing of the jobs."""
+    rest = {name: data for name, data in source.files.items() if name != "data.mdb"}
+    for name in rest:
+        without = {other: data for other, data in rest.items() if other != name} | {"data.mdb": source.data}
+        yield (*start_damaged(source, without), f"without {name}")
+        noise = without | {name: random.Random(1).randbytes(len(rest[name]) or 8)}
+        yield (*start_damaged(source, noise), f"noise in {name}")
+
+
+class Table:
+    def __init__(self):
+        self.is_good = True
+        self._lock = threading.Lock()
+
+    def row(self, name, outcomes):
+        counts = Counter()
+        for verdict, why, case in outcomes:
+            counts[verdict] += 1
+            if verdict.isupper():
+                with self._lock:
+                    self.is_good = False
+                print(f"FOUND {verdict}: {case}: {why}", file=sys.stderr, flush=True)
+        print(f"| {name} | {counts.total()} | " + " | ".join(str(counts[verdict]) for verdict in VERDICTS) + " |", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--full", action="store_true", help="thousands of cases, not a sample")
+    parser.add_argument("--seed", type=int, default=1)
+    chosen = parser.parse_args()
+    source = Source()
+    try:
+        table = Table()
+        print(HEADER, flush=True)
+        scratch = source.folder / "scratch"
+        read = subprocess.run([BIN / "store_damage", source.store, scratch, "1500" if chosen.full else "12", str(chosen.seed)],
+                              check=False)
+        with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("ROTA_JOBS", os.cpu_count() or 2))) as pool:
+            for kind in KINDS:
+                seeds = range(chosen.seed * 1000, chosen.seed * 1000 + (60 if chosen.full else 2))
+                table.row(f"{kind}, broker", pool.map(lambda seed, kind=kind: real_trial(source, kind, seed), seeds))
+        table.row("another file lost or damaged, broker", file_trials(source))
+        return 0 if read.returncode == 0 and table.is_good else 1
+    finally:
+        shutil.rmtree(source.folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
