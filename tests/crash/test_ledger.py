@@ -1,0 +1,96 @@
+"""The ledger of a trial finds each broken promise; the drivers would be blind without it."""
+
+import unittest
+
+from ledger import Ledger, result_of
+
+
+class Verdicts(unittest.TestCase):
+    def setUp(self):
+        self.ledger = Ledger()
+        self.ledger.submitted("j", b"payload")
+        self.ledger.accepted("j")
+
+    def run_once(self, token=1, attempt=1):
+        self.ledger.dispatched("j", token, attempt, b"payload")
+        self.ledger.run_ended("j", token, attempt, "succeeded", result_of(b"payload"))
+
+    def read(self, **found):
+        self.ledger.read(found, list(found))
+
+    def assert_verdict(self, lost, unexpected):
+        self.assertEqual((lost, unexpected), (len(self.ledger.lost), len(self.ledger.unexpected)),
+                         (self.ledger.lost, self.ledger.unexpected))
+
+    def test_a_job_that_ended_as_it_ran_is_fine(self):
+        self.run_once()
+        self.ledger.completion_counts("j", True)
+        self.read(j=("succeeded", result_of(b"payload")))
+        self.assert_verdict(0, 0)
+        self.assertEqual([], self.ledger.history.judge())
+
+    def test_acknowledged_and_unknown_is_lost(self):
+        self.read()
+        self.assert_verdict(1, 0)
+
+    def test_acknowledged_and_never_ended_is_lost(self):
+        self.read(j=("", b""))
+        self.assert_verdict(1, 0)
+        self.assertNotEqual([], self.ledger.history.judge())
+
+    def test_a_success_without_a_run_is_unexpected(self):
+        self.read(j=("succeeded", result_of(b"payload")))
+        self.assert_verdict(0, 1)
+
+    def test_another_result_is_unexpected(self):
+        self.run_once()
+        self.read(j=("succeeded", b"r:other"))
+        self.assert_verdict(0, 1)
+
+    def test_two_ends_are_unexpected(self):
+        self.run_once()
+        self.ledger.completion_counts("j", True)
+        self.read(j=("failed", b""))
+        self.assert_verdict(0, 1)
+
+    def test_another_payload_is_unexpected(self):
+        self.ledger.dispatched("j", 1, 1, b"swapped")
+        self.assert_verdict(0, 1)
+
+    def test_a_dispatch_behind_the_end_is_unexpected(self):
+        self.run_once()
+        self.ledger.completion_counts("j", True)
+        self.ledger.dispatched("j", 2, 2, b"payload")
+        self.assert_verdict(0, 1)
+
+    def test_a_dispatch_behind_a_retry_is_fine(self):
+        self.run_once()
+        self.ledger.completion_counts("j", True)
+        self.ledger.retry_asked("j")
+        self.ledger.dispatched("j", 2, 1, b"payload")
+        self.assert_verdict(0, 0)
+        self.assertEqual(0, self.ledger.duplicates)
+
+    def test_strangers_are_unexpected(self):
+        self.ledger.dispatched("x", 1, 1, b"")
+        self.run_once()
+        self.ledger.read({"j": ("succeeded", result_of(b"payload"))}, ["j", "y"])
+        self.assert_verdict(0, 2)
+
+    def test_a_purged_job_that_is_back_is_unexpected(self):
+        self.ledger.purge_asked(["j"])
+        self.ledger.purged(["j"])
+        self.read(j=("cancelled", b""))
+        self.assert_verdict(0, 1)
+
+    def test_a_second_run_is_explained_by_a_crash_between_alone(self):
+        self.run_once(token=1)
+        self.ledger.dispatched("j", 2, 1, b"payload")
+        self.assertEqual((1, 0), (self.ledger.duplicates, self.ledger.explained))
+        self.ledger.broker_died()
+        self.ledger.dispatched("j", 3, 1, b"payload")
+        self.assertEqual((3, 2), (self.ledger.duplicates, self.ledger.explained))
+
+
+if __name__ == "__main__":
+    unittest.main()
