@@ -80,7 +80,7 @@ TEST(Coverage, EveryTransitionHasAScript) {
           << job_state_name(from) << " --" << name_of(event) << "--> " << job_state_name(*to) << " happens in no script";
     }
   }
-  EXPECT_GT(transitions, 25U);
+  EXPECT_GE(transitions, 24U);
 }
 
 TEST(Coverage, EveryCodeOfTheCoreHasAScript) {
