@@ -8,9 +8,11 @@ namespace rota::server {
 
 void FoundJobs::add(const queue::FinishedJob& job) { add(job, job.job.body, job.outcome.report, 0); }
 
-void FoundJobs::add_brief(const queue::FinishedJob& job) {
+void FoundJobs::add_without_payload(const queue::FinishedJob& job) { add(job, {}, job.outcome.report, 0); }
+
+void FoundJobs::add_brief(const queue::FinishedJob& job, bool with_stderr) {
   std::uint64_t left_out = 0;
-  const std::string report = brief_report(job.outcome.report, left_out);
+  const std::string report = brief_report(job.outcome.report, left_out, with_stderr);
   add(job, {}, report, left_out);
 }
 
@@ -22,8 +24,10 @@ bool FoundJobs::take_over(const FoundJobs& from, const JobId& id) {
 }
 
 void FoundJobs::add(const queue::FinishedJob& job, std::string_view body, std::string_view report, std::uint64_t left_out) {
-  if (by_id_.contains(job.job.id)) return;
-  Owned& owned = owned_.emplace_back();
+  const auto known = by_id_.find(job.job.id);
+  if (known != by_id_.end() && (left_out > 0 || owned_[known->second].left_out == 0)) return;
+  if (known != by_id_.end()) owned_[known->second] = Owned{};
+  Owned& owned = known != by_id_.end() ? owned_[known->second] : owned_.emplace_back();
   const queue::SharedRecord empty;
   const queue::SharedRecord& shared = job.job.shared != nullptr ? *job.job.shared : empty;
   owned.bytes.reserve(job.job.key.size() + body.size() + report.size() + shared.queue.size() + shared.type.size() +
@@ -43,6 +47,10 @@ void FoundJobs::add(const queue::FinishedJob& job, std::string_view body, std::s
   copy.outcome.report = keep(report);
   copy.job.shared = &owned.shared;
   owned.left_out = left_out;
+  if (known != by_id_.end()) {
+    all_[known->second] = copy;
+    return;
+  }
   by_id_.emplace(job.job.id, all_.size());
   all_.push_back(copy);
 }

@@ -18,9 +18,11 @@ namespace rota::server {
 class FoundJobs {
  public:
   void asked(const JobId& id) { asked_.insert(id); }
+  // One that is there already stays, unless it lacks a result that this one has.
   void add(const queue::FinishedJob& job);
-  // Copies all but payload and result.
-  void add_brief(const queue::FinishedJob& job);
+  void add_without_payload(const queue::FinishedJob& job);
+  // Copies all but payload and result, and the stderr tail unless wanted.
+  void add_brief(const queue::FinishedJob& job, bool with_stderr);
   // Takes what `from` has of it, if it has it.
   bool take_over(const FoundJobs& from, const JobId& id);
 

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "broker/server/engine.h"
-#include "common/base/limits.h"
+#include "common/base/peer_limits.h"
 #include "common/wire/codec.h"
 
 // WAIT and GET: what clients read of jobs, live ones from the core, finished ones from the store.
@@ -11,7 +11,7 @@ namespace rota::server {
 namespace {
 
 // Results that one JOBS reply carries in all; behind it `result` is empty and `result_size` says what to ask for alone.
-constexpr std::size_t kResultsPerReply = limits::kDispatchBytes;
+constexpr std::size_t kResultsPerReply = limits::kReaderBytes;
 
 // A job that the core knows changes faster than it can be read, or was never stored, after this many looks: the core's
 // answer has to do. One that the core does not know is answered from the store alone.
@@ -49,7 +49,11 @@ void Engine::on_wait(Asked& asked, const wire::Wait& wait) {
     return;
   }
   wants_.clear();
-  const Waiters::Waiter waiter{asked.route, asked.request, wait.with_result};
+  wants_.want = ReadTask::Want::wait;
+  // Who does not read is not sent results unasked: it may GET them later.
+  const bool with_result = wait.with_result && outbox_.unread(asked.side, asked.route) <= limits::kMaxUnread;
+  const Waiters::Waiter waiter{asked.route, asked.request, with_result};
+  std::size_t told = 0;
   for (const JobId& id : wait.ids) {
     const std::optional<queue::JobView> view = core_.view(id, asked.now);
     if (view && !is_final(view->state)) {
@@ -57,7 +61,11 @@ void Engine::on_wait(Asked& asked, const wire::Wait& wait) {
       continue;
     }
     const bool looked = asked.known != nullptr && asked.known->asked(id);
-    if (const queue::FinishedJob* job = found_end(asked.known, id, view); job != nullptr) {
+    const queue::FinishedJob* job = found_end(asked.known, id, view);
+    if (job != nullptr && (told > limits::kReaderBytes || asked.known->left_out(id) > 0)) {
+      wants_.ids.push_back(id);  // enough for one turn; or it was read for another one's question
+    } else if (job != nullptr) {
+      told += job->outcome.report.size();
       notices_.add(waiter, job->outcome, Durability::fsync);
     } else if (view && looked && asked.looks >= kMostLooks) {
       // Never stored: what the core still knows is all there is.
@@ -87,10 +95,14 @@ void Engine::on_wait(Asked& asked, const wire::Wait& wait) {
 }
 
 void Engine::on_get(Asked& asked, const wire::Get& get) {
+  if (outbox_.unread(asked.side, asked.route) > limits::kMaxUnread) {
+    return refuse(asked, Code::retry_later, "too many answers stand unread on this connection; read them, then ask again",
+                  limits::kRetryLaterHint);
+  }
   if (!must_look_again(asked, get)) return answer_get(asked, get);
   // All of them, also those read for before: one reply tells of all.
   wants_.clear();
-  wants_.with_body = true;
+  wants_.want = ReadTask::Want::get;
   for (const JobId& id : get.ids) {
     want_final(id, asked.now);
     want_body(id, asked.now);
@@ -119,6 +131,7 @@ void Engine::answer_get(Asked& asked, const wire::Get& get) {
   wire::Jobs jobs;
   std::deque<std::string> texts;  // what the views of the reply point into
   std::size_t results = 0;
+  std::size_t tails = 0;
   for (const JobId& id : get.ids) {
     wire::JobInfo info;
     if (!describe(id, asked.known, asked.now, get.with_result, texts, info)) {
@@ -128,6 +141,8 @@ void Engine::answer_get(Asked& asked, const wire::Get& get) {
     }
     if (!jobs.jobs.empty() && results + info.report.result.size() > kResultsPerReply) info.report.result = {};
     results += info.report.result.size();
+    if (tails + info.report.stderr_tail.size() > limits::kMaxStderrPerReply) info.report.stderr_tail = {};
+    tails += info.report.stderr_tail.size();
     jobs.jobs.push_back(info);
   }
   frame_.clear();

@@ -4,7 +4,7 @@
 
 #include "broker/server/cursor.h"
 #include "broker/server/engine.h"
-#include "common/base/limits.h"
+#include "common/base/peer_limits.h"
 #include "common/wire/codec.h"
 
 // LIST: jobs by what they are, newest first.
@@ -26,6 +26,10 @@ std::uint64_t mark_of(const queue::SurveyFilter& filter, Millis since) {
 }  // namespace
 
 void Engine::on_list(Asked& asked, const wire::List& list) {
+  if (outbox_.unread(asked.side, asked.route) > limits::kMaxUnread) {
+    return refuse(asked, Code::retry_later, "too many answers stand unread on this connection; read them, then ask again",
+                  limits::kRetryLaterHint);
+  }
   Listings::Filter filter;
   filter.jobs.queue = list.queue;
   filter.jobs.type = list.type;

@@ -37,12 +37,13 @@ void Engine::park_behind(Asked& asked, const wire::Message& message) {
   if (const auto* wait = std::get_if<wire::Wait>(&message.body)) {
     decides = false;
     if (parking_.may_look_ahead(asked.route)) {
+      wants_.want = ReadTask::Want::wait;
       for (const JobId& id : wait->ids) want_final(id, asked.now);
     }
   } else if (const auto* get = std::get_if<wire::Get>(&message.body)) {
     decides = false;
     if (parking_.may_look_ahead(asked.route)) {
-      wants_.with_body = true;
+      wants_.want = ReadTask::Want::get;
       for (const JobId& id : get->ids) {
         want_final(id, asked.now);
         want_body(id, asked.now);

@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <cstdint>
 #include <utility>
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
-#include "common/base/limits.h"
+#include "common/base/peer_limits.h"
 
 namespace rota::server {
 namespace {
@@ -18,6 +20,7 @@ constexpr Millis kLongestWait{1000};
 constexpr int kLastPasses = 16;  // over the sockets when stopping
 // A peer without room is tried again this soon.
 constexpr Millis kBlockedWait{10};
+constexpr std::int64_t kTurnMicros = std::chrono::microseconds(limits::kTurnTime).count();
 // How long the library gets to hand over the goodbyes.
 constexpr Millis kGoodbyeWait{100};
 
@@ -33,6 +36,7 @@ Loop::Loop(EngineOptions options, const Parts& parts, net::Router clients, net::
       volatile_store_(parts.volatile_store),
       sockets_(std::move(clients), std::move(workers)),
       threads_(parts.store),
+      guard_(limits::max_message_bytes(static_cast<std::size_t>(options.max_payload))),
       engine_(std::move(options), parts.core, parts.store, parts.volatile_store, sockets_, threads_),
       stop_fd_(stop_fd) {}
 
@@ -55,6 +59,7 @@ Status Loop::run() {
     blocked_ = workers_blocked || clients_blocked;
     tell_closed(Side::worker);
     tell_closed(Side::client);
+    watch_connections();
     if (!engine_.fault().ok()) return engine_.fault();
     if (metrics_wanted_) {
       MetricsSnapshot snapshot = take_snapshot(engine_, store_, volatile_store_, read_clocks());
@@ -77,9 +82,14 @@ void Loop::note_store() {
   }
 }
 
+void Loop::watch_connections() {
+  const std::size_t cut = guard_.look(sockets_.peers(Side::client), sockets_.peers(Side::worker), read_clocks().steady);
+  if (cut > 0) log_.warn("{} connections ended: they brought far more than a message without ending it", cut);
+}
+
 Millis Loop::patience(Now now) const {
   if (more_waits_) return Millis{0};
-  Millis longest = blocked_ ? kBlockedWait : kLongestWait;
+  Millis longest = blocked_ ? kBlockedWait : std::min(kLongestWait, guard_.interval());
   const Steady due = engine_.next_deadline(now);
   if (due <= now.steady) return Millis{0};
   if (due != kNeverSteady) longest = std::min(longest, due - now.steady);
@@ -119,15 +129,19 @@ void Loop::drain(Side side) {
   const Now now = read_clocks();
   std::size_t taken = 0;
   Route route = 0;
-  while (taken < limits::kTurnMessages && peers.receive(route)) {
+  // Workers' messages are all taken: a lease must not end while its renewal waits here.
+  const std::int64_t until = side == Side::worker ? INT64_MAX : monotonic_us() + kTurnMicros;
+  bool more = true;
+  while (more && peers.receive(route)) {
     ++taken;
+    more = taken < limits::kTurnMessages && monotonic_us() < until;
     if (peers.malformed()) {
       engine_.on_malformed(side, route, now);
     } else {
       engine_.on_frame(side, route, peers.frame(), now);
     }
   }
-  more_waits_ = more_waits_ || taken == limits::kTurnMessages;
+  more_waits_ = more_waits_ || !more;
 }
 
 void Loop::tell_closed(Side side) {

@@ -7,6 +7,7 @@
 
 #include "broker/queue/core.h"
 #include "broker/server/engine.h"
+#include "broker/server/guard.h"
 #include "broker/server/metrics.h"
 #include "broker/server/peers.h"
 #include "broker/server/store_threads.h"
@@ -46,6 +47,9 @@ class Loop {
     Sockets(net::Router clients, net::Router workers);
     void send(Side side, Route route, std::string_view frame) override { peers(side).send(route, frame); }
     void forget(Side side, Route route) override { peers(side).forget(route); }
+    [[nodiscard]] std::size_t unread(Side side, Route route) const override {
+      return (side == Side::client ? clients_ : workers_).unread(route);
+    }
     [[nodiscard]] Peers& peers(Side side) { return side == Side::client ? clients_ : workers_; }
 
    private:
@@ -58,6 +62,7 @@ class Loop {
   [[nodiscard]] Status take_done();
   void drain(Side side);
   void tell_closed(Side side);
+  void watch_connections();
   [[nodiscard]] Status stop();
 
   MetricsExchange& metrics_;
@@ -69,6 +74,7 @@ class Loop {
   store::Store& volatile_store_;
   Sockets sockets_;
   StoreThreads threads_;
+  Guard guard_;
   Engine engine_;
   int stop_fd_;
   bool more_waits_ = false;  // a socket had more than its budget

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -21,6 +22,8 @@ class Outbox {
   virtual ~Outbox() = default;
   // Copies what it keeps. Says nothing about arrival; a route that turns out dead is told by Engine::on_closed().
   virtual void send(Side side, Route route, std::string_view frame) = 0;
+  // Bytes that the peer leaves unread, as far as is known: what it asks for beside is put off. 0 where nobody counts.
+  [[nodiscard]] virtual std::size_t unread(Side /*side*/, Route /*route*/) const { return 0; }
   // Nobody speaks on this route any more: whatever is kept for it can go. A later frame of that peer gets a new route.
   virtual void forget(Side side, Route route) = 0;
 };

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "common/base/check.h"
-#include "common/base/limits.h"
+#include "common/base/peer_limits.h"
 
 namespace rota::server {
 
@@ -50,9 +50,11 @@ void Parking::look_again(Route route, Frame frame, const Wants& wants, std::uint
 }
 
 void Parking::ask(Asker asker, const Wants& wants, std::uint64_t behind_batch) {
+  const bool reads = wants.want != ReadTask::Want::facts;
   const bool fits = !gathering_.empty() && gathering_.back().behind_batch == behind_batch &&
                     gathering_.back().task->ids.size() + wants.ids.size() <= limits::kMaxLookUpIds &&
-                    gathering_.back().task->sequences.size() + wants.sequences.size() <= limits::kMaxLookUpIds;
+                    gathering_.back().task->sequences.size() + wants.sequences.size() <= limits::kMaxLookUpIds &&
+                    (!reads || gathering_.back().readers < limits::kMaxLookReaders);
   if (!fits) {
     Look& added = gathering_.emplace_back();
     added.number = next_look_++;
@@ -61,14 +63,17 @@ void Parking::ask(Asker asker, const Wants& wants, std::uint64_t behind_batch) {
     added.task->number = added.number;
   }
   Look& look = gathering_.back();
+  const auto reader = static_cast<std::uint32_t>(look.askers.size());
   look.askers.push_back(asker);
+  if (reads) ++look.readers;
   look.task->ids.insert(look.task->ids.end(), wants.ids.begin(), wants.ids.end());
   look.task->sequences.insert(look.task->sequences.end(), wants.sequences.begin(), wants.sequences.end());
-  look.task->with_body = look.task->with_body || wants.with_body;
+  look.task->readers.resize(look.task->ids.size(), ReadTask::Reader{reader, wants.want});
 }
 
 void Parking::issue(const Pipeline& pipeline) {
-  while (!gathering_.empty() && (gathering_.front().behind_batch <= pipeline.released() || pipeline.idle())) {
+  while (!gathering_.empty() && reading_.size() < limits::kMaxLooksUnderWay &&
+         (gathering_.front().behind_batch <= pipeline.released() || pipeline.idle())) {
     Look look = std::move(gathering_.front());
     gathering_.pop_front();
     look.last_batch = pipeline.released();

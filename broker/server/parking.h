@@ -40,19 +40,20 @@ class Known {
 // stays the head, asking again, until it needs nothing more: the frames behind it keep their order. A frame that waits
 // for its turn only asks for nothing; one whose answer no frame before it can change may be read for ahead of its turn.
 // What is asked for is read once everything is committed that was decided before it was asked. One look serves frames of
-// many peers and is bounded; how many looks a frame takes concerns no other frame.
+// many peers and is bounded, in bytes as well, and so is the number of looks under way: what clients ask for may be a
+// thousand times as large as their asking. How many looks a frame takes concerns no other frame.
 class Parking {
  public:
   // What a request wants read.
   struct Wants {
     std::vector<JobId> ids;
     std::vector<queue::Sequence> sequences;
-    bool with_body = false;
+    ReadTask::Want want = ReadTask::Want::facts;
 
     void clear() {
       ids.clear();
       sequences.clear();
-      with_body = false;
+      want = ReadTask::Want::facts;
     }
     [[nodiscard]] bool empty() const { return ids.empty() && sequences.empty(); }
   };
@@ -108,6 +109,7 @@ class Parking {
     std::uint64_t behind_batch = 0;
     std::uint64_t last_batch = 0;  // on disk when it was issued
     std::vector<Asker> askers;
+    std::size_t readers = 0;  // askers that want more than facts
     std::unique_ptr<ReadTask> task;
   };
   void ask(Asker asker, const Wants& wants, std::uint64_t behind_batch);

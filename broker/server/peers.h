@@ -1,7 +1,10 @@
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,18 +13,25 @@
 #include <absl/container/flat_hash_set.h>
 
 #include "broker/server/outbox.h"
+#include "common/net/connections.h"
+#include "common/net/endpoint.h"
 #include "common/net/socket.h"
 
 namespace rota::server {
 
 // One ROUTER and the peers behind it: gives connections their route numbers, sends, and keeps what the library does not
-// take yet. Per peer at most limits::kMaxOutboxBytes wait; a peer that leaves more unread is closed. Not thread-safe.
+// take yet, or should not: it would take messages without regard to their size. Per peer at most limits::kMaxOutboxBytes
+// wait, and limits::kMaxOutboxTotal in all; a peer that leaves more unread is closed, or the one that leaves the most. Not
+// thread-safe.
 class Peers {
  public:
   // `next_route` is shared by both sides, so that numbers are unique in the process. `keep_undelivered`: frames that
   // certainly never left are kept for take_undelivered().
   Peers(net::Router router, std::uint64_t& next_route, bool keep_undelivered)
-      : router_(std::move(router)), next_route_(next_route), keep_undelivered_(keep_undelivered) {}
+      : router_(std::move(router)),
+        port_(net::parse_tcp_endpoint(router_.endpoint()) ? net::parse_tcp_endpoint(router_.endpoint())->port : 0),
+        next_route_(next_route),
+        keep_undelivered_(keep_undelivered) {}
 
   // False: nothing waits. `route` is the sender's, a new one if it is new. `frame()` lives until the next receive().
   [[nodiscard]] bool receive(Route& route);
@@ -30,6 +40,11 @@ class Peers {
 
   void send(Route route, std::string_view frame);
   void forget(Route route);
+  // Bytes that the peer has not read: what waits, and what the library holds of large frames.
+  [[nodiscard]] std::size_t unread(Route route) const;
+  // Bytes that came as messages over that connection.
+  [[nodiscard]] std::uint64_t delivered(const net::Connection& connection) const;
+  [[nodiscard]] std::uint16_t port() const { return port_; }
   // Tries again to send what waits. True: something still waits.
   bool flush();
   // Routes that died since the last call: unreachable, or over the limit.
@@ -53,9 +68,16 @@ class Peers {
     net::RoutingId id;
     std::deque<std::string> waiting;
     std::size_t waiting_bytes = 0;
+    std::uint64_t delivered = 0;  // bytes of its messages, on the wire
+    int fd = -1;
+    std::string address;                                                       // behind fd
+    net::Router::Unread held = std::make_shared<std::atomic<std::size_t>>(0);  // by the library
     bool closed = false;
   };
+  [[nodiscard]] net::SendResult pass_on(const Peer& peer, std::string_view frame);
+  void keep(Route route, Peer& peer, std::string_view frame);
   void close(Route route, Peer& peer);
+  void close_largest();
   void drop(std::string_view frame);
   void count_sent(std::string_view frame) {
     ++sent_.frames;
@@ -63,10 +85,12 @@ class Peers {
   }
 
   net::Router router_;
+  std::uint16_t port_;
   std::uint64_t& next_route_;
   net::Router::Received received_;
   absl::flat_hash_map<net::RoutingId, Route> routes_;
   absl::flat_hash_map<Route, Peer> peers_;
+  absl::flat_hash_map<int, Route> by_fd_;
   absl::flat_hash_set<Route> blocked_;
   bool keep_undelivered_;
   std::vector<Route> closed_;

@@ -30,7 +30,15 @@ struct ReadTask {
   std::uint64_t number = 0;      // the asker's, to know it again
   std::vector<queue::Sequence> sequences;
   std::vector<JobId> ids;
-  bool with_body = false;
+  // One entry an id, or none at all: whom it is read for. Payloads are left out then, and results where only facts are
+  // wanted. A reader is given limits::kReaderBytes; what goes beyond counts as not asked for a WAIT, which asks again, and
+  // is brief for a GET.
+  enum class Want : std::uint8_t { facts, wait, get };
+  struct Reader {
+    std::uint32_t number = 0;
+    Want want = Want::facts;
+  };
+  std::vector<Reader> readers;
   bool brief = false;                    // payloads and results are left out of what is found: a list would be huge
   std::optional<store::ListQuery> list;  // besides
   // filled by whoever carries it out:

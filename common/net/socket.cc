@@ -5,11 +5,14 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
+#include <new>
 #include <utility>
 #include <zmq.hpp>
 
 #include "common/base/check.h"
 #include "common/base/entropy.h"
+#include "common/base/peer_limits.h"
 #include "common/net/endpoint.h"
 
 // What each option is set against stands in docs/architecture.md, "Sockets". ZMTP heartbeats stay off everywhere: with a
@@ -58,10 +61,44 @@ bool receive_part(zmq::socket_t& socket, zmq::message_t& message) {
   return zmq_msg_recv(message.handle(), socket.handle(), ZMQ_DONTWAIT) >= 0;
 }
 
-void drain_rest(zmq::socket_t& socket) {
-  zmq::message_t rest;
-  while (more_follows(socket) != 0 && receive_part(socket, rest)) {
+// A large frame on its way: the bytes stand behind it in the same allocation, which the library gives back when the kernel
+// has taken them, or when the connection is gone.
+struct Parcel {
+  Router::Unread unread;
+  std::size_t size = 0;
+};
+
+void give_back(void* /*bytes*/, void* hint) {
+  auto* parcel = static_cast<Parcel*>(hint);
+  parcel->unread->fetch_sub(parcel->size, std::memory_order_relaxed);
+  parcel->~Parcel();
+  ::operator delete(hint);
+}
+
+int send_parcel(void* socket, std::string_view frame, const Router::Unread& unread) {
+  void* memory = ::operator new(sizeof(Parcel) + frame.size());
+  auto* parcel = new (memory) Parcel{unread, frame.size()};
+  void* bytes = parcel + 1;
+  std::memcpy(bytes, frame.data(), frame.size());
+  unread->fetch_add(frame.size(), std::memory_order_relaxed);
+  zmq_msg_t message;
+  if (zmq_msg_init_data(&message, bytes, frame.size(), give_back, parcel) != 0) {
+    give_back(bytes, parcel);
+    return -1;
   }
+  const int sent = zmq_msg_send(&message, socket, ZMQ_DONTWAIT);
+  if (sent < 0) zmq_msg_close(&message);
+  return sent;
+}
+
+// What a part took on the wire: ZMTP's flags and length before it.
+std::size_t wire_size(const zmq::message_t& part) { return part.size() + (part.size() > 255 ? 9 : 2); }
+
+std::size_t drain_rest(zmq::socket_t& socket) {
+  std::size_t bytes = 0;
+  zmq::message_t rest;
+  while (more_follows(socket) != 0 && receive_part(socket, rest)) bytes += wire_size(rest);
+  return bytes;
 }
 
 }  // namespace
@@ -81,6 +118,11 @@ Frame& Frame::operator=(Frame&& other) noexcept {
 std::string_view Frame::view() const {
   const auto& message = *std::launder(reinterpret_cast<const zmq::message_t*>(storage_));
   return {static_cast<const char*>(message.data()), message.size()};
+}
+
+int Frame::source_fd() const {
+  const auto& message = *std::launder(reinterpret_cast<const zmq::message_t*>(storage_));
+  return zmq_msg_get(message.handle(), ZMQ_SRCFD);
 }
 
 // --- Context ----------------------------------------------------------------------------------------------------------
@@ -140,7 +182,7 @@ std::optional<Frame> Dealer::receive() {
     Frame frame;
     if (!receive_part(state_->socket, message_in(frame.storage_))) return std::nullopt;
     if (more_follows(state_->socket) == 0) return frame;
-    drain_rest(state_->socket);  // not of this protocol; the next message may be
+    (void)drain_rest(state_->socket);  // not of this protocol; the next message may be
   }
 }
 
@@ -188,12 +230,14 @@ Result<Router> Router::bind(Context& context, const std::string& endpoint, const
   }
 }
 
-SendResult Router::send(const RoutingId& to, std::string_view frame) {
+SendResult Router::send(const RoutingId& to, std::string_view frame, const Unread& unread) {
   void* socket = state_->socket.handle();
   if (zmq_send(socket, to.data(), to.size(), ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0) {
     return errno == EAGAIN || errno == EINTR ? SendResult::would_block : SendResult::unreachable;
   }
-  const int sent = zmq_send(socket, frame.data(), frame.size(), ZMQ_DONTWAIT);
+  const bool counted = unread != nullptr && frame.size() >= limits::kCountedFrame;
+  const int sent =
+      counted ? send_parcel(socket, frame, unread) : zmq_send(socket, frame.data(), frame.size(), ZMQ_DONTWAIT);
   return sent >= 0 ? SendResult::sent : SendResult::unreachable;
 }
 
@@ -203,9 +247,10 @@ bool Router::receive(Received& into) {
   into.from.assign(static_cast<const char*>(id.data()), id.size());
   zmq::message_t& body = message_in(into.frame.storage_);
   into.malformed = more_follows(state_->socket) == 0 || !receive_part(state_->socket, body);
+  into.bytes = into.malformed ? 0 : wire_size(body);
   if (!into.malformed && more_follows(state_->socket) != 0) {
     into.malformed = true;
-    drain_rest(state_->socket);
+    into.bytes += drain_rest(state_->socket);
   }
   if (into.malformed) body.rebuild();
   return true;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -25,6 +26,8 @@ class Frame {
   Frame(Frame&&) noexcept;
   Frame& operator=(Frame&&) noexcept;
   [[nodiscard]] std::string_view view() const;
+  // The descriptor of the connection it came from, -1 if that is not known. May be another connection's by now.
+  [[nodiscard]] int source_fd() const;
 
  private:
   friend class Dealer;
@@ -100,10 +103,15 @@ class Router {
   Router(Router&&) noexcept;
   Router& operator=(Router&&) noexcept;
 
-  [[nodiscard]] SendResult send(const RoutingId& to, std::string_view frame);
+  // Bytes of a peer's large frames (limits::kCountedFrame) that the library holds and the kernel has not taken: what the
+  // peer leaves unread. Written by the library's thread.
+  using Unread = std::shared_ptr<std::atomic<std::size_t>>;
+  // Adds a large frame to `unread`, which may be null.
+  [[nodiscard]] SendResult send(const RoutingId& to, std::string_view frame, const Unread& unread = nullptr);
   struct Received {
     RoutingId from;
     Frame frame;
+    std::size_t bytes = 0;   // that it took on the wire, with what was drained
     bool malformed = false;  // not exactly one body frame: `frame` is empty, the rest was drained
   };
   // Reuses the storage of `into`. False: nothing waits.

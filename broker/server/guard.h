@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <absl/container/flat_hash_map.h>
+
+#include "broker/server/peers.h"
+#include "common/base/clock.h"
+#include "common/net/connections.h"
+
+namespace rota::server {
+
+// Ends connections that bring more than messages: a message whose frames never end is kept by the library without limit and
+// shown to nobody. What the kernel says that a connection brought, less what came out of it as messages, is what the
+// library holds of it. Cheap while memory does not grow; looks at every connection only then. One thread.
+class Guard {
+ public:
+  // `max_message`: the largest body frame that is taken.
+  explicit Guard(std::size_t max_message) : max_message_(max_message) {}
+
+  // Looks if it is time. Returns how many connections it ended.
+  std::size_t look(Peers& clients, Peers& workers, Steady now);
+  // When to call look() again at the latest.
+  [[nodiscard]] Millis interval() const;
+
+ private:
+  struct Suspect {
+    std::string peer;
+    std::uint64_t delivered = 0;
+    int looks = 0;  // in a row with too much and nothing delivered
+    // When it was first seen with some of a message, and nothing was delivered since:
+    std::uint64_t first_bytes = 0, first_memory = 0;
+  };
+  struct Held {
+    net::Connection connection;
+    std::uint64_t bytes = 0;
+  };
+  void inspect(Peers& side, std::uint64_t memory, std::vector<Held>& cut);
+  void trim(std::uint64_t memory, Steady now);
+
+  std::size_t max_message_;
+  Steady looked_, trimmed_at_;
+  std::uint64_t trimmed_ = 0;  // memory when the allocator last gave back what it could
+  std::uint64_t calm_ = 0;     // anonymous memory when nothing was held
+  bool alert_ = false;
+  Millis took_{0};  // the last look at connections
+  std::uint64_t held_ = 0;
+  Held largest_;
+  absl::flat_hash_map<int, Suspect> suspects_, before_;  // of this look and the last
+};
+
+}  // namespace rota::server

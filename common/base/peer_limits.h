@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstddef>
+
+#include "common/base/clock.h"
+#include "common/base/limits.h"
+
+// Bounds that stand against single peers: what one leaves unread, asks to be read, or sends without an end. More of
+// limits.h.
+namespace rota::limits {
+
+// --- what peers leave unread --------------------------------------------------------------------------------------------
+inline constexpr std::size_t kMaxOutboxTotal = 256 * MiB;  // of all peers of a side; over it the one with the most ends
+inline constexpr std::size_t kCountedFrame = 4 * KiB;      // frames from here on are counted until the kernel has them ...
+inline constexpr std::size_t kMaxInLibrary = 4 * MiB;      // ... and no more of them is handed to the library for one peer
+inline constexpr std::size_t kMaxUnread = 8 * MiB;  // a client that leaves more unread gets nothing large: RETRY_LATER
+
+// --- what clients ask to be read ----------------------------------------------------------------------------------------
+inline constexpr std::size_t kMaxLookReaders = 8;           // WAITs and GETs that one look reads results for ...
+inline constexpr std::size_t kReaderBytes = 1 * MiB;        // ... and for each of them, unless one job alone is larger
+inline constexpr std::size_t kMaxLooksUnderWay = 2;         // what they found stands in memory until it is answered
+inline constexpr std::size_t kMaxStderrPerReply = 4 * MiB;  // stderr tails of one JOBS: a fraction of a frame
+inline constexpr Millis kTurnTime = 2ms;                    // clients' messages are taken so long, then workers come again
+
+// --- what connections bring that is no message
+// ----------------------------------------------------------------------------
+inline constexpr Millis kGuardInterval = 100ms;          // between two looks at the broker's memory
+inline constexpr std::size_t kMaxHeldTotal = 512 * MiB;  // brought, not yet a message: over it the largest holder ends
+inline constexpr std::size_t kGuardSlack = 1 * MiB;      // one connection may have brought this much more than a message
+
+}  // namespace rota::limits
