@@ -25,6 +25,13 @@ class WallClock(RotaTest):
                      "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
         self.b = self.broker(*QUICK_LEASE, env=self.fake)
 
+    def tearDown(self):
+        super().tearDown()
+        # What the library of a killed broker leaves behind.
+        for program in self.programs:
+            for name in (f"faketime_shm_{program.pid}", f"sem.faketime_sem_{program.pid}"):
+                Path("/dev/shm", name).unlink(missing_ok=True)
+
     def jump(self, seconds):
         """Sets the broker's wall clock to so much beside the true one."""
         fresh = self.clock.with_suffix(".new")

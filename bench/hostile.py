@@ -1,0 +1,176 @@
+#!/usr/bin/env python3
+"""What hostile peers cost honest ones: each attack of tests/integration/hostile_attacks.py against a broker of its own.
+
+An honest client submits a job and waits for its end, one after the other, undisturbed and during the attack; a worker of ours
+runs them. Printed for each attack: the honest client's p50 and p99 of both, the ratio of the p99s (at most 2 is wanted), the
+broker's memory at its peak against the stated limit, and after the attack. The attacker is a process of its own at a fixed
+rate and at lower priority, so that it is the broker that is measured and not who gets the processor. Undisturbed and
+disturbed rounds alternate, and the smallest of the rounds' ratios counts: another load on the machine hits both.
+
+Exits with 1 if a limit of memory was passed, a broker died or an honest request failed; with --strict also for a ratio over 2.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/integration"))
+
+import rota_peer as peer  # noqa: E402
+from hostile_attacks import ATTACKS, MEMORY_LIMITS  # noqa: E402
+
+ATTACKER = Path(__file__).resolve().parents[1] / "tests/integration/hostile_attacks.py"
+MIB = 1024 * 1024
+WANTED_RATIO = 2.0
+ANSWER_SECONDS = 30
+
+
+class Arena:
+    """A broker, an honest worker and an honest client."""
+
+    def __init__(self, binaries, directory):
+        self.log = open(directory / "log", "w+", encoding="utf-8")
+        self.broker = subprocess.Popen(
+            [binaries / "rota-broker", "--data", directory / "data", "--clients", "tcp://127.0.0.1:*", "--workers",
+             "tcp://127.0.0.1:*", "--http", "off"], stdout=subprocess.PIPE, stderr=self.log, text=True)
+        self.ready = dict(re.findall(r"(\w+)=(\S+)", self.broker.stdout.readline()))
+        self.worker = subprocess.Popen(
+            [binaries / "rota", "bench", "worker", "--broker", self.ready["workers"], "--jobs", "100000000", "--queue", "honest"],
+            stdout=subprocess.DEVNULL, stderr=self.log)
+        self.client = peer.Peer(self.ready["clients"])
+        self.client.hello()
+        self.request = 10
+        self.failed = 0
+
+    def close(self):
+        self.client.close()
+        self.worker.kill()
+        self.worker.wait()
+        self.broker.terminate()
+        try:
+            self.broker.wait(30)
+        except subprocess.TimeoutExpired:
+            self.broker.kill()
+            self.broker.wait()
+        self.log.close()
+
+    def memory(self):
+        """RssAnon: what the broker holds besides the store's pages, which the system can take back."""
+        status = Path(f"/proc/{self.broker.pid}/status").read_text(encoding="ascii")
+        return int(re.search(r"RssAnon:\s+(\d+)", status).group(1)) * 1024
+
+    def job(self):
+        """Seconds from a submit to its end being known; None if it failed."""
+        self.request += 1
+        frame = peer.submit_frame(self.request, [peer.make_id("honest")], queue="honest", kind="bench.noop", flags=1)
+        begun = time.monotonic()
+        self.client.send(frame)
+        while True:
+            message = self.client.receive(ANSWER_SECONDS)
+            if message is None:
+                break
+            if message[1] != self.request:
+                continue
+            if message[0] == peer.NOTIFY:
+                return time.monotonic() - begun
+            if message[0] == peer.ERROR or message[0] == peer.SUBMITTED and message[2] != [0]:
+                break
+        self.failed += 1
+        return None
+
+    def measure(self, seconds, watch):
+        """Latencies over so long."""
+        samples = []
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and self.failed < 3:
+            taken = self.job()
+            if taken is not None:
+                samples.append(taken)
+            watch()
+        return sorted(samples)
+
+
+def quantile(samples, share):
+    return samples[min(len(samples) - 1, int(len(samples) * share))] if samples else float("inf")
+
+
+def attack(name, options):
+    with tempfile.TemporaryDirectory(prefix="rota-hostile-", dir=options.directory) as directory:
+        arena = Arena(options.bin, Path(directory))
+        try:
+            return fight(arena, name, options)
+        finally:
+            arena.close()
+
+
+def fight(arena, name, options):
+    peak = [0]
+
+    def watch():
+        peak[0] = max(peak[0], arena.memory())
+    arena.measure(0.5, watch)  # warm
+    rounds, told = [], {}
+    for _ in range(options.rounds):
+        calm = arena.measure(options.seconds, watch)
+        attacker = subprocess.Popen(
+            ["nice", "-n", "10", sys.executable, "-B", ATTACKER, name, arena.ready["clients"], arena.ready["workers"],
+             "--seconds", "3600"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            attacker.stdout.readline()
+            disturbed = arena.measure(options.seconds, watch)
+        finally:
+            report = attacker.communicate(timeout=60)[0].splitlines()
+        told = json.loads(report[-1]) if report else {}
+        rounds.append((calm, disturbed))
+        time.sleep(0.5)  # its connections end
+    ratio = min(quantile(disturbed, 0.99) / quantile(calm, 0.99) for calm, disturbed in rounds)
+    after = arena.memory()
+    all_calm = sorted(sample for calm, _ in rounds for sample in calm)
+    all_disturbed = sorted(sample for _, disturbed in rounds for sample in disturbed)
+    return {
+        "attack": name, "calm_p50_ms": quantile(all_calm, 0.5) * 1e3, "calm_p99_ms": quantile(all_calm, 0.99) * 1e3,
+        "p50_ms": quantile(all_disturbed, 0.5) * 1e3, "p99_ms": quantile(all_disturbed, 0.99) * 1e3, "ratio": ratio,
+        "jobs": len(all_disturbed), "failed": arena.failed, "died": arena.broker.poll() is not None, "peak_mib": peak[0] / MIB,
+        "limit_mib": MEMORY_LIMITS[name] / MIB, "after_mib": after / MIB, "attacker": told}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--bin", type=Path, default=Path(__file__).resolve().parents[1] / "build/release/bin")
+    parser.add_argument("--directory", help="where the stores are made; /dev/shm keeps a shared disk's hiccups out of it")
+    parser.add_argument("--seconds", type=float, default=5, help="of a round, undisturbed and disturbed each (5)")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--output", choices=("text", "json"), default="text")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 for a ratio over 2 too")
+    parser.add_argument("attacks", nargs="*", metavar="ATTACK", help=f"of {', '.join(ATTACKS)}; all unless given")
+    options = parser.parse_args()
+    if unknown := [name for name in options.attacks if name not in ATTACKS]:
+        parser.error(f"no such attack: {', '.join(unknown)}; there are {', '.join(ATTACKS)}")
+    good = True
+    if options.output == "text":
+        print("                      undisturbed        under attack             p99     memory, MiB")
+        print("attack                p50 ms   p99 ms    p50 ms   p99 ms   jobs  ratio    peak limit after", flush=True)
+    for name in options.attacks or ATTACKS:
+        seen = attack(name, options)
+        good = good and seen["peak_mib"] <= seen["limit_mib"] and not seen["failed"] and not seen["died"]
+        good = good and not (options.strict and seen["ratio"] > WANTED_RATIO)
+        if options.output == "json":
+            print(json.dumps(seen), flush=True)
+            continue
+        notes = [f"{seen['failed']} honest requests failed"] if seen["failed"] else []
+        notes += ["the broker died"] if seen["died"] else []
+        print(f"{name:20} {seen['calm_p50_ms']:7.2f}  {seen['calm_p99_ms']:7.2f}   {seen['p50_ms']:7.2f}  {seen['p99_ms']:7.2f} "
+              f"{seen['jobs']:6}  {seen['ratio']:5.2f}   {seen['peak_mib']:5.0f} {seen['limit_mib']:5.0f} {seen['after_mib']:5.0f}"
+              f"  {'; '.join(notes)}", flush=True)
+    sys.exit(0 if good else 1)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
+    main()

@@ -1,0 +1,373 @@
+"""Attacks on a broker, each a process of its own: hostile_attacks.py NAME CLIENTS WORKERS [--rate N] [--seconds S] [--scale X]
+
+Speaks ZMTP and the protocol by hand over plain sockets, so that it can leave answers unread and break every rule. Prints
+"attacking" when under way, and at the end one JSON object of what it did. `--rate` is in turns a second (each attack says
+what a turn is): an attacker on the same machine must not take the processor from whom it is to disturb. Ends at --seconds,
+or when its stdin closes.
+"""
+
+import argparse
+import json
+import os
+import resource
+import select
+import socket
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import rota_peer as peer  # noqa: E402
+from rota_peer import RawConnection, make_id, pack  # noqa: E402
+
+MIB = 1 << 20
+
+
+def zmtp(body, more=False):
+    """A frame: flags, length, body."""
+    flags = 1 if more else 0
+    if len(body) < 256:
+        return bytes([flags, len(body)]) + body
+    return bytes([flags | 2]) + len(body).to_bytes(8, "big") + body
+
+
+class Line(RawConnection):
+    """A raw connection that never waits: what the kernel does not take now is left for the next turn."""
+
+    def __init__(self, endpoint, hello=True, worker=False):
+        super().__init__(endpoint)
+        self.left = b""
+        self.dead = False
+        self.greet()
+        if hello and not worker:
+            self.send(zmtp(pack(peer.HELLO, 1, {"min": 1, "max": 1, "software": "hostile"})))
+        elif hello:
+            self.send(zmtp(worker_hello(os.urandom(4).hex(), os.urandom(16))))
+        self.socket.setblocking(False)
+        self.sent = 0
+
+    def offer(self, data):
+        """Sends what the kernel takes of what is left over, or of `data` where nothing is. Whether it took anything."""
+        if self.dead:
+            return False
+        if not self.left:
+            self.left = data
+        try:
+            count = self.socket.send(self.left)
+        except BlockingIOError:
+            return False
+        except OSError:
+            self.dead = True
+            return False
+        self.left = self.left[count:] if count < len(self.left) else b""
+        self.sent += count
+        return True
+
+    def ended(self):
+        """Whether the broker has closed it. What it sent is read away."""
+        try:
+            while data := self.socket.recv(1 << 16):
+                del data
+            self.dead = True
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.dead = True
+        return self.dead
+
+
+def worker_hello(name, session, connection=1, slots=1):
+    return pack(peer.HELLO, 1, {
+        "min": 1, "max": 1, "software": "hostile", "host": "h", "pid": os.getpid(), "boot": "b", "start": 1,
+        "session": session, "connection": connection, "name": name, "slots": slots, "credit": slots, "draining": False,
+        "queues": [["hostile", 1]], "types": ["nothing"], "labels": {}, "started": [], "held": [], "finished": []})
+
+
+class Attack:
+    """One turn of it is turn(); `lines` are kept full of it."""
+
+    rate = 1000  # turns a second unless told otherwise
+
+    def __init__(self, options):
+        self.clients, self.workers, self.scale = options.clients, options.workers, options.scale
+        self.lines = []
+        self.turns = 0
+        self.cut = 0  # connections that the broker ended
+
+    def begin(self):
+        pass
+
+    def turn(self):
+        raise NotImplementedError
+
+    def line(self, number, **keywords):
+        """The line of that number, a new one where the broker ended it."""
+        while len(self.lines) <= number:
+            self.lines.append(Line(self.clients, **keywords))
+        if self.lines[number].dead:
+            self.cut += 1
+            self.lines[number].socket.close()
+            self.lines[number] = Line(self.clients, **keywords)
+        return self.lines[number]
+
+    def finished_job(self, result):
+        """The id of a job that ended with this result."""
+        with peer.Peer(self.workers) as worker, peer.Peer(self.clients) as client:
+            worker.worker_hello(f"hostile-{os.urandom(4).hex()}", os.urandom(16), queues=["hostile"], types=["result"])
+            client.hello()
+            job = make_id("hostile")
+            client.submit([job], queue="hostile", kind="result", seconds=30)
+            _, _, epoch, _, items = worker.receive_type(peer.DISPATCH, 30)
+            number = items[0][1]
+            answer = worker.ask(pack(peer.COMPLETE, 5, number, 1, [[job, epoch, number, 0, 1, [result]]]), 30)
+            assert answer[2][0] == peer.OK, answer
+            worker.send(pack(peer.GOODBYE, 0))
+            return job
+
+    def report(self):
+        return {"turns": self.turns, "cut": self.cut, "lines": len(self.lines),
+                "sent": sum(line.sent for line in self.lines)}
+
+
+class SubmitFlood(Attack):
+    """Four clients submit jobs of 1 KiB, 100 a message, and never read an answer. A turn is a message."""
+
+    rate = 100
+
+    def turn(self):
+        ids = [make_id("hostile") for _ in range(100)]
+        frame = peer.submit_frame(7, ids, queue="hostile", kind="nothing", payload=bytes(1024))
+        self.line(self.turns % 4).offer(zmtp(frame))
+
+
+class BigSubmits(Attack):
+    """Four clients send SUBMITs of 7 MiB as fast as they are taken (seven jobs of a megabyte, in memory). A turn is a write."""
+
+    rate = 400
+
+    def begin(self):
+        ids = [make_id("hostile") for _ in range(7)]
+        options = {12: 2}
+        self.frame = zmtp(peer.submit_frame(7, ids, queue="hostile", kind="nothing", payload=bytes(MIB), options=options))
+
+    def turn(self):
+        self.line(self.turns % 4).offer(self.frame)
+
+
+class BigAnswers(Attack):
+    """Asks for a megabyte's result again and again on twenty lines and never reads. A turn is a request on each."""
+
+    rate = 50
+
+    def begin(self):
+        self.job = self.finished_job(bytes(MIB))
+        self.frame = zmtp(pack(peer.GET, 3, True, [self.job]))
+
+    def turn(self):
+        for number in range(20):
+            self.line(number).offer(self.frame)
+
+
+class EndlessMultipart(Attack):
+    """A message of 64 KiB frames that never ends, on two lines of each side. A turn is a frame on each."""
+
+    rate = 1000
+    frame = zmtp(bytes(64 << 10), more=True)
+
+    def turn(self):
+        for number, endpoint in enumerate((self.clients, self.workers, self.clients, self.workers)):
+            if len(self.lines) <= number:
+                self.lines.append(Line(endpoint, hello=False))
+            line = self.lines[number]
+            if not line.offer(self.frame) and line.ended():
+                self.cut += 1
+                self.lines[number] = Line(endpoint, hello=False)
+
+
+class TinyMultipart(EndlessMultipart):
+    """The same of empty frames, 10,000 a write: each costs its reader far more than its two bytes."""
+
+    rate = 50
+    frame = zmtp(b"", more=True) * 10_000
+
+
+class HugeClaims(Attack):
+    """Frames and msgpack values that claim up to 2^62 bytes. A turn is one of them on a connection of its own."""
+
+    rate = 100
+
+    def begin(self):
+        huge = (2**32 - 1).to_bytes(4, "big")
+        self.claims = [b"\x02" + size.to_bytes(8, "big") + b"x" * 100 for size in (2**31, 2**40, 2**62, 2**63 + 5)]
+        self.claims += [zmtp(body) for body in (
+            b"\xdd" + huge, b"\x94\x10\x01\x00\xc6" + huge, b"\x93\x04\x01\xdf" + huge, b"\x95\x10\x01\x00\xdd" + huge,
+            b"\x94\x14\x01\xc2\xdd" + huge, b"\x93\x11\x01\xdd" + huge, b"\x91" * 5000)]
+
+    def turn(self):
+        endpoint = (self.clients, self.workers)[self.turns // len(self.claims) % 2]
+        line = Line(endpoint)
+        line.offer(self.claims[self.turns % len(self.claims)])
+        self.lines.append(line)
+        if len(self.lines) > 100:
+            self.cut += self.lines.pop(0).ended()
+
+
+class Connections(Attack):
+    """Ten thousand connections (× scale) that say HELLO and then nothing. A turn is one of them, till all are there."""
+
+    rate = 2000
+    most = 10_000
+
+    def begin(self):
+        self.most = int(self.most * self.scale)
+
+    def turn(self):
+        if len(self.lines) < self.most:
+            self.lines.append(Line(self.clients))
+
+
+class HalfOpen(Connections):
+    """Ten thousand connections (× scale) that never finish the handshake; ended ones are opened anew."""
+
+    def begin(self):
+        super().begin()
+        self.socks = []
+
+    def turn(self):
+        if len(self.socks) >= self.most:
+            old = self.socks.pop(0)
+            try:
+                old.setblocking(False)
+                if not old.recv(100, socket.MSG_DONTWAIT):
+                    self.cut += 1
+            except BlockingIOError:
+                self.socks.append(old)
+                return
+            except OSError:
+                self.cut += 1
+        raw = RawConnection((self.clients, self.workers)[self.turns % 2])
+        raw.send((b"", b"\xff", b"\xff" + bytes(8) + b"\x7f\x03")[self.turns % 3])
+        self.socks.append(raw.socket)
+
+    def report(self):
+        return {**super().report(), "lines": len(self.socks)}
+
+
+class QueueNames(Attack):
+    """A million queue names (× scale), 256 a SUBMIT, a job in memory each. A turn is a message."""
+
+    rate = 400
+
+    def begin(self):
+        self.name = 0
+
+    def turn(self):
+        if self.name >= 1_000_000 * self.scale:
+            return
+        names = [f"q{self.name + i}" for i in range(256)]
+        shared = [[name, "nothing", {12: 2}] for name in names]
+        items = [[i, make_id(name), b""] for i, name in enumerate(names)]
+        if self.line(0).offer(zmtp(pack(peer.SUBMIT, 2, 0, shared, items))):
+            self.name += 256
+
+
+class HelloFlood(Attack):
+    """HELLOs, 50 a write, on one client's line, and workers' of ever new sessions on another. A turn is a write on each."""
+
+    rate = 100
+
+    def turn(self):
+        hello = zmtp(pack(peer.HELLO, 1, {"min": 1, "max": 1, "software": "hostile"}))
+        self.line(0).offer(hello * 50)
+        if len(self.lines) < 2:
+            self.lines.append(Line(self.workers, hello=False))
+        hellos = b"".join(zmtp(worker_hello(f"hostile-{self.turns}-{i}", os.urandom(16))) for i in range(50))
+        self.lines[1].offer(hellos)
+        self.lines[1].ended()
+
+
+class SlowNotices(Attack):
+    """Waits for a finished job with a result of 60 KiB, 1,000 times a message, and never reads. A turn is a message on each
+    of four lines."""
+
+    rate = 5
+
+    def begin(self):
+        self.job = self.finished_job(bytes(60 << 10))
+
+    def turn(self):
+        for number in range(4):
+            self.line(number).offer(zmtp(pack(peer.WAIT, self.turns, True, [self.job] * 1000)))
+
+
+class Waits(Attack):
+    """Waits for millions of jobs: of live ones on ever new requests, and of unknown ids. A turn is 4,096 of each."""
+
+    rate = 20
+
+    def begin(self):
+        with peer.Peer(self.clients) as client:
+            client.hello()
+            self.jobs = [make_id("hostile") for _ in range(4096)]
+            client.submit(self.jobs, queue="hostile", kind="nothing", seconds=30)
+
+    def turn(self):
+        self.line(0).offer(zmtp(pack(peer.WAIT, 10 + self.turns, False, self.jobs)))
+        old = [make_id("hostile", time.time() - 60) for _ in range(4096)]
+        self.line(1).offer(zmtp(pack(peer.WAIT, 10 + self.turns, False, old)))
+
+
+ATTACKS = {
+    "submit-flood": SubmitFlood, "big-submits": BigSubmits, "big-answers": BigAnswers,
+    "endless-multipart": EndlessMultipart, "tiny-multipart": TinyMultipart, "huge-claims": HugeClaims,
+    "connections": Connections, "half-open": HalfOpen, "queue-names": QueueNames, "hello-flood": HelloFlood,
+    "slow-notices": SlowNotices, "waits": Waits,
+}
+
+# What a broker's memory (RssAnon) stays under during each of them, from a fresh start. docs/reliability.md says why.
+MEMORY_LIMITS = {
+    "submit-flood": 256 * MIB, "big-submits": 1536 * MIB, "big-answers": 512 * MIB, "endless-multipart": 512 * MIB,
+    "tiny-multipart": 512 * MIB, "huge-claims": 128 * MIB, "connections": 512 * MIB, "half-open": 256 * MIB,
+    "queue-names": 512 * MIB, "hello-flood": 256 * MIB, "slow-notices": 512 * MIB, "waits": 512 * MIB,
+}
+
+
+def closed(stream):
+    return bool(select.select([stream], [], [], 0)[0])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name", choices=ATTACKS)
+    parser.add_argument("clients")
+    parser.add_argument("workers")
+    parser.add_argument("--rate", type=float, help="turns a second")
+    parser.add_argument("--seconds", type=float, default=3600)
+    parser.add_argument("--scale", type=float, default=1.0)
+    options = parser.parse_args()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    attack = ATTACKS[options.name](options)
+    attack.begin()
+    print("attacking", flush=True)
+    begun = time.monotonic()
+    rate = options.rate or attack.rate
+    failed = ""
+    while (now := time.monotonic()) < begun + options.seconds and not closed(sys.stdin):
+        due = int((now - begun) * rate)
+        try:
+            for _ in range(min(due - attack.turns, 200)):
+                attack.turn()
+                attack.turns += 1
+        except OSError as error:
+            attack.turns += 1
+            failed = str(error)  # refused: that is the broker's right
+        if attack.turns >= due:
+            select.select([sys.stdin], [], [], min(0.05, 1 / rate))
+    print(json.dumps({"attack": options.name, "seconds": round(time.monotonic() - begun, 1), **attack.report(),
+                      "refused": failed}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
