@@ -264,8 +264,8 @@ class Judge:
         for fault in self.faults_on(run[1]):
             if fault.what != "kill" and fault.overlaps(told[0] - self.grace, run[0]):
                 return True
-        self.unexpected(f"{job} ran on {run[1].name}, attempt {run[2]}, {(run[0] - told[0]) / 1e6:.1f} ms after its end was told: "
-                        f"{told[1]}")
+        self.unexpected(f"{job} ran on {run[1].name}, attempt {run[2]}, {(run[0] - told[0]) / 1e6:.1f} ms after its end was "
+                        f"told: {told[1]}")
         return False
 
     def judge_duplicate(self, job, first, second):
@@ -275,8 +275,9 @@ class Judge:
             self.report.explained += 1
             self.report.explained_by[cause] += 1
             return
-        self.finding("unexplained", f"{job} ran on {first[1].name}, attempt {first[2]}, and {(second[0] - first[0]) / 1e6:.1f} ms "
-                                    f"later on {second[1].name}, attempt {second[2]}; nothing is logged between that explains it")
+        self.finding("unexplained", f"{job} ran on {first[1].name}, attempt {first[2]}, and "
+                                    f"{(second[0] - first[0]) / 1e6:.1f} ms later on {second[1].name}, attempt {second[2]}; "
+                                    "nothing is logged between that explains it")
 
     def cause_between(self, first, second):
         for process in (first[1], second[1]):

@@ -350,7 +350,8 @@ class Duplicates(Case):
 
 class Program(Case):
     def judged(self):
-        return subprocess.run([sys.executable, "-B", checker.__file__, self.directory, "--json"], capture_output=True, check=False)
+        return subprocess.run([sys.executable, "-B", checker.__file__, self.directory, "--json"], capture_output=True,
+                              check=False)
 
     def test_exit_codes_and_json(self):
         self.sound()

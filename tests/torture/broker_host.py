@@ -16,6 +16,10 @@ HOUR = 3600
 PATIENT = 300  # seconds: a machine that does much else may be slow, and slowness is no finding
 
 
+class Finding(Exception):
+    """Something happened that no fault explains."""
+
+
 def clock_library():
     """Debian's libfaketime for programs with threads; None where it is not installed or a sanitizer must come first."""
     return None if SANITIZER else next(iter(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), None)
@@ -83,10 +87,16 @@ class BrokerHost:
         self._gone()
 
     def stop(self):
-        """In order; its exit code."""
+        """In order."""
         code = self.program.stop(PATIENT)
+        if code != 0:
+            raise Finding(f"the broker exited with {code} at SIGTERM: {self.program.log_text()[-3000:]}")
         self._gone()
-        return code
+
+    def must_live(self):
+        if self.program is not None and not self.program.alive:
+            raise Finding(f"the broker (pid {self.program.pid}) ended with {self.program.process.returncode} by itself:\n"
+                          f"{self.program.log_text()[-3000:]}")
 
     def cut_power(self, seed):
         """Kills it, and takes back from the disk what was not synced: all of it, or a random part of its sectors."""

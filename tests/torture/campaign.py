@@ -85,7 +85,8 @@ class Campaign:
         harm.close()
         self.take_verdict()
         now = time.monotonic()
-        self.verdict = Verdict(number, self.stage.history, f"{now - began:5.1f} s ({quiet - began:.0f} + {reading - quiet:.0f} + {now - reading:.0f})")
+        seconds = f"{now - began:5.1f} s ({quiet - began:.0f} + {reading - quiet:.0f} + {now - reading:.0f})"
+        self.verdict = Verdict(number, self.stage.history, seconds)
 
     def take_verdict(self):
         """Of the round before; its history goes if there is nothing to look at."""

@@ -5,8 +5,7 @@ import itertools
 import signal
 import time
 
-from broker_host import HOUR, end_at_once
-from stage import PATIENT, Finding
+from broker_host import HOUR, PATIENT, Finding, end_at_once
 from tcp_proxy import BOTH, TO_CLIENT, TO_SERVER
 
 
@@ -28,7 +27,7 @@ class Faults:
             (4, "client", self.cut), (3, "client", self.black_hole), (2, "client", self.delay), (2, "client", self.tear),
         ]
 
-    # --- when ---------------------------------------------------------------------------------------------------------------
+    # --- when ----------------------------------------------------------------------------------------------------------
 
     def run(self, seconds):
         """Begins faults for so long, then ends all of them."""
@@ -69,7 +68,7 @@ class Faults:
     def later(self, seconds, end):
         heapq.heappush(self._endings, (time.monotonic() + seconds, next(self._numbers), end))
 
-    # --- the broker -----------------------------------------------------------------------------------------------------------
+    # --- the broker ----------------------------------------------------------------------------------------------------
 
     def kill_broker(self):
         return self.end_broker("kill", self.stage.broker.kill)
@@ -126,7 +125,7 @@ class Faults:
             self.stage.broker_busy = False
         return 0.1, done
 
-    # --- workers and clients ----------------------------------------------------------------------------------------------------
+    # --- workers and clients -------------------------------------------------------------------------------------------
 
     def over(self, role, fault):
         self.nemesis.end(fault)
@@ -169,13 +168,13 @@ class Faults:
                 self.later(0.1, again)  # without its broker it cannot leave
                 return
             if program.wait(1) != 0:
-                raise Finding(f"{role.name} drained, and exited with {program.process.returncode}: {program.log_text()}")
+                raise Finding(f"{role.name} drained, and exited with {program.process.returncode}: {program.log_text()[-2000:]}")
             self.stage.forget(program)
             self.stage.start(role)
             self.over(role, fault)
         return self.random.uniform(0.5, 2) * self.lease, again
 
-    # --- the network --------------------------------------------------------------------------------------------------------------
+    # --- the network ---------------------------------------------------------------------------------------------------
 
     def network(self, what, role, begin):
         fault = self.nemesis.begin(what, "network", role.name)

@@ -12,15 +12,11 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 sys.path += [str(TESTS / "history"), str(TESTS / "integration")]
 import sanitizers  # noqa: E402
-from broker_host import PATIENT, BrokerHost  # noqa: E402
+from broker_host import PATIENT, BrokerHost, Finding  # noqa: E402
 from rota_harness import BIN, Program, eventually  # noqa: E402
 from tcp_proxy import TcpProxy  # noqa: E402
 
 QUEUES = ("fast", "mixed", "slow")
-
-
-class Finding(Exception):
-    """Something happened that no fault explains."""
 
 
 def free_port():
@@ -98,10 +94,15 @@ class Stage:
         """Nobody may end by itself, and no sanitizer may complain."""
         if found := sanitizers.reports(self.directory):
             raise Finding(found)
-        for name, program in [("broker", self.broker.program), *((role.name, role.program) for role in self.roles)]:
-            if program is not None and not program.alive:
-                raise Finding(f"{name} (pid {program.pid}) ended with {program.process.returncode} by itself:\n"
-                              f"{program.log_text()[-3000:]}")
+        self.broker.must_live()
+        for role in self.roles:
+            if role.program is not None and not role.program.alive:
+                raise self.ended(role)
+
+    @staticmethod
+    def ended(role):
+        return Finding(f"{role.name} (pid {role.program.pid}) ended with {role.program.process.returncode}: "
+                       f"{role.program.lines[-1:]} {role.program.log_text()[-3000:]}")
 
     # --- the end of a round -----------------------------------------------------------------------------------------------
 
@@ -112,9 +113,9 @@ class Stage:
             role.program.wait_ready(PATIENT)
             role.program.kill(signal.SIGTERM)
         for role in clients:
-            code = role.program.wait(2 * PATIENT)
-            if code != 0:
-                raise Finding(f"{role.name} exited with {code}: {role.program.lines[-1:]} {role.program.log_text()[-3000:]}")
+            if role.program.wait(2 * PATIENT) != 0:
+                self.broker.must_live()
+                raise self.ended(role)
             self.forget(role.program)
             role.program = None
 
@@ -144,9 +145,8 @@ class Stage:
             role.program.wait_ready(PATIENT)
             role.program.kill(signal.SIGTERM)
         for role in workers:
-            code = role.program.wait(PATIENT)
-            if code != 0:
-                raise Finding(f"{role.name} exited with {code}: {role.program.log_text()[-3000:]}")
+            if role.program.wait(PATIENT) != 0:
+                raise self.ended(role)
             self.forget(role.program)
             role.program = None
 
