@@ -63,7 +63,6 @@ struct Core::State {
   JobIndex recent_head = kNone, recent_tail = kNone;  // finished jobs in order of finishing
   DeadlineTree recent_late;                           // finished jobs whose id is ahead of the clock, by when they go
   std::vector<JobIndex> cancelled_at_restore;
-
   std::vector<std::uint32_t> dirty_lanes;
   std::vector<SessionRef> touched;               // sessions whose room may have changed
   absl::btree_set<std::uint32_t> alone_classes;  // classes with jobs that must run alone

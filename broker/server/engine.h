@@ -56,8 +56,7 @@ class Engine final : private DispatchGate {
   // When end_turn() has something to do even if nothing comes in.
   [[nodiscard]] Steady next_deadline(Now now) const;
 
-  // From now on submits get SHUTTING_DOWN and nothing is dispatched.
-  void begin_shutdown();
+  void begin_shutdown();                  // from now on submits get SHUTTING_DOWN and nothing is dispatched
   [[nodiscard]] bool is_settled() const;  // everything decided is on disk and sent
   void say_goodbye();
   [[nodiscard]] const ServerCounters& counters() const { return counters_; }
@@ -68,8 +67,7 @@ class Engine final : private DispatchGate {
   [[nodiscard]] const Pipeline& pipeline() const { return pipeline_; }
   [[nodiscard]] const Parking& parking() const { return parking_; }
   [[nodiscard]] const Waiters& waiters() const { return waiters_; }
-  // Set when a look into the store failed: a damaged record. The process must end.
-  [[nodiscard]] const Status& fault() const { return fault_; }
+  [[nodiscard]] const Status& fault() const { return fault_; }  // a look into the store failed: the process must end
 
  private:
   // engine.cc
@@ -82,8 +80,7 @@ class Engine final : private DispatchGate {
   void maintain_volatile(Now now);
   void refuse(const Asked& asked, Code code, std::string_view text, Millis retry_after = Millis{0});
   void send_now(Side side, Route route, std::string_view frame);
-  // Sends frame_ with the batch that gathers.
-  void reply(Route route, Peer& peer, bool at_once);
+  void reply(Route route, Peer& peer, bool at_once);  // frame_, with the batch that gathers
 
   // client_requests.cc
   void on_client_hello(Asked& asked, const wire::Hello& hello);
@@ -100,8 +97,7 @@ class Engine final : private DispatchGate {
   // look_ups.cc
   // Parks it for what wants_ says. `decides`: it may change jobs.
   void park(Asked& asked, bool decides);
-  // Parks it behind what its peer has parked already.
-  void park_behind(Asked& asked, const wire::Message& message);
+  void park_behind(Asked& asked, const wire::Message& message);  // what its peer has parked already
   // Add to wants_ what the store may know of a job: how it ended, its body.
   void want_final(const JobId& id, Now now);
   void want_body(const JobId& id, Now now);
