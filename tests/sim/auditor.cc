@@ -50,19 +50,8 @@ void Auditor::received(server::Side side, server::Route route, const wire::Messa
 
 void Auditor::sent(server::Side side, server::Route route, const wire::Message& message) {
   ++event_;
-  if (std::holds_alternative<wire::ErrorReply>(message.body)) {
-    // Refused as a whole: nothing came of it.
-    const auto asked = questions_.find({route, message.request});
-    if (asked == questions_.end()) return;
-    if (asked->second.type == wire::MessageType::retry) {
-      for (const JobId& id : asked->second.ids) {
-        if (Job* job = job_of(id); job != nullptr && job->retries_open > 0) --job->retries_open;
-      }
-    }
-    if (asked->second.verb == "resume") --resumes_open_[asked->second.queue];
-    if (asked->second.verb == "purge") --purges_open_[asked->second.queue];
-    return;
-  }
+  if (refusal_due_ != 0) return judge_refusal(route, message);
+  if (const auto* error = std::get_if<wire::ErrorReply>(&message.body)) return judge_error(route, message, *error);
   if (side == server::Side::client) {
     sent_to_client(route, message);
   } else {
@@ -81,14 +70,15 @@ void Auditor::undelivered(const wire::Message& message) {
   const auto* dispatch = std::get_if<wire::Dispatch>(&message.body);
   if (dispatch == nullptr) return;
   for (const wire::DispatchItem& item : dispatch->items) {
-    if (Sent* one = dispatch_of(item.id, {dispatch->epoch, item.dispatch}); one != nullptr) one->over = true;
+    Sent* one = dispatch_of(item.id, {dispatch->epoch, item.dispatch});
+    if (one != nullptr) one->over = one->never_left = true;
   }
 }
 
 // Leases that may have ended by now stay ended, although nobody was told.
 void Auditor::broker_stopped() {
-  for (auto& [id, job] : jobs_) {
-    for (Sent& sent : job.sent) sent.over = sent.over || lease_may_be_over(sent);
+  for (auto& [uuid, session] : sessions_) {
+    for (Sent* sent : session.lasting) sent->over = sent->over || lease_may_be_over(*sent);
   }
 }
 
@@ -101,6 +91,7 @@ void Auditor::broker_started() {
   questions_.clear();
   resumes_open_.clear();
   purges_open_.clear();
+  departed_.clear();
   for (auto& [id, job] : jobs_) {
     // What was promised to memory is lost with it.
     if (job.ask.options.durability == Durability::memory && job.received_at != 0) {
@@ -114,6 +105,7 @@ void Auditor::broker_started() {
 void Auditor::all_is_sent() {
   for (auto& [uuid, session] : sessions_) {
     while (session.credits.size() > 1) session.credits.pop_front();
+    session.drained = session.drain_acked;
   }
 }
 
@@ -134,9 +126,17 @@ void Auditor::run_ended(const JobId& /*id*/, Token /*token*/, AttemptEnd /*end*/
 std::vector<JobId> Auditor::unsettled() const {
   std::vector<JobId> ids;
   for (const auto& [id, job] : jobs_) {
-    if (job.acked_at != 0 && !job.told && !job.may_be_forgotten) ids.push_back(id);
+    if (job.acked_at != 0 && !job.told && !may_be_gone(job)) ids.push_back(id);
   }
   return ids;
+}
+
+// Its first dispatch may have waited for the disk while a worker's session ended or began anew, and never left.
+bool Auditor::may_have_been_withheld(const Job& job) const {
+  const Sent& first = job.sent.front();
+  if (first.when - job.received_when >= rules_.lease) return true;
+  const auto next = std::upper_bound(turnovers_.begin(), turnovers_.end(), job.received_at);
+  return next != turnovers_.end() && *next < first.at;
 }
 
 // Of two jobs of one queue and type, accepted one certainly before the other and both ready at once, the first goes first,
@@ -151,6 +151,7 @@ void Auditor::judge_order() {
     plain.push_back(&job);
   }
   for (const Job* early : plain) {
+    if (may_have_been_withheld(*early)) continue;
     for (const Job* late : plain) {
       if (early == late || early->ask.queue != late->ask.queue || early->ask.type != late->ask.type) continue;
       if (early->ask.options.priority < late->ask.options.priority) continue;

@@ -6,27 +6,17 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "broker/server/outbox.h"
 #include "common/wire/message.h"
+#include "tests/sim/auditor_records.h"
 #include "tests/sim/timeline.h"
 #include "tests/sim/trace.h"
 
 namespace rota::sim {
-
-// What a client asked for, under one id.
-struct Ask {
-  JobId id;
-  std::string queue, type, payload, key;
-  wire::JobOptions options;
-};
-
-// What the broker was told to promise.
-struct Rules {
-  Millis lease, reattach, dedup_window;
-};
 
 // The independent judge. It knows what clients asked, what went over the broker's edge in both directions and in which
 // order, and which runs really took place on workers; nothing of what the broker thinks. The first broken promise is kept.
@@ -46,6 +36,9 @@ class Auditor {
   void all_is_sent();
   void run_started(const Uuid& session, const JobId& id, Token token, std::string_view payload);
   void run_ended(const JobId& id, Token token, AttemptEnd end);
+  // The broker takes something that is no message of the protocol on that route; it has been handed in.
+  void malformed(server::Route route) { refusal_due_ = route; }
+  void malformed_taken();
 
   // --- verdicts
   [[nodiscard]] bool failed() const { return !verdict_.empty(); }
@@ -64,64 +57,10 @@ class Auditor {
   [[nodiscard]] const Ask* ask_of(const JobId& id) const;
 
  private:
-  // One dispatch of a job, as it left the broker.
-  struct Sent {
-    Token token;
-    Uuid session;
-    std::uint64_t at = 0;  // in the order of events
-    Steady when;
-    std::uint64_t life = 0;          // of the broker
-    std::uint64_t completed_at = 0;  // first COMPLETE received; 0: none
-    AttemptEnd end = AttemptEnd::succeeded;
-    bool counted = false;  // a COMPLETE was answered OK
-    bool over = false;     // given back, not listed by a HELLO, never left, or its worker is gone
-    std::uint32_t runs = 0;
-  };
-  struct Job {
-    Ask ask;
-    std::uint64_t received_at = 0, acked_at = 0;  // first; 0: never
-    Steady received_when;
-    std::uint64_t accepted_request = 0;  // the event of the SUBMITTED that said OK
-    std::size_t accepted_item = 0;
-    std::uint64_t acked_life = 0, received_life = 0;
-    std::optional<JobState> told;  // its end, as somebody was told
-    std::string told_result;
-    std::uint32_t retries_open = 0;  // RETRY received and not used up
-    std::uint64_t retried_at = 0;
-    bool retried = false;
-    bool cancel_asked = false, cancel_acked = false;
-    bool may_be_forgotten = false;  // a purge, a keep that was short, a restart for memory jobs
-    std::uint64_t accepted_times = 0;
-    std::vector<Sent> sent;
-  };
-  struct Session {
-    std::string name, host, boot;
-    std::uint64_t pid = 0, start = 0;
-    std::uint64_t life = 0;          // of the broker that knows it
-    server::Route newest_route = 0;  // of its last HELLO
-    std::vector<std::string> queues, types;
-    std::deque<std::uint32_t> credits;  // that may have counted for what is sent now
-    std::set<Token> open;               // dispatched and unfinished
-    Steady contact;
-    bool gone = false;  // said goodbye, or replaced
-    std::uint64_t gone_at = 0;
-  };
-  // A request whose answer is to come.
-  struct Question {
-    std::uint64_t at = 0;
-    wire::MessageType type = wire::MessageType::ping;
-    bool notify = false;
-    std::vector<JobId> ids;
-    std::vector<std::string> payloads, keys;
-    std::vector<Durability> durabilities;
-    std::vector<Token> tokens;
-    std::vector<std::uint64_t> first_seen;  // COMPLETE: the event at which each token's completion first came
-    std::vector<AttemptEnd> ends;
-    std::vector<Token> started, held, finished;  // HELLO
-    Uuid session;
-    Steady when;
-    std::string verb, queue;
-  };
+  using Sent = audit::Sent;
+  using Job = audit::Job;
+  using Session = audit::Session;
+  using Question = audit::Question;
   using QuestionKey = std::pair<server::Route, wire::Request>;
 
   void ask(server::Route route, const wire::Message& message, Question question);
@@ -129,22 +68,32 @@ class Auditor {
   void received_from_client(server::Route route, const wire::Message& message);
   void sent_to_client(server::Route route, const wire::Message& message);
   void note_submit(server::Route route, const wire::Message& message, const wire::Submit& submit);
-  void note_admin(server::Route route, const wire::Message& message, const wire::Admin& admin);
   void judge_submitted(const Question& asked, const wire::Submitted& answer);
   void judge_accepted(const Question& asked, std::size_t item, Job& job, const wire::ItemResult& result);
   void judge_results(const Question& asked, const wire::Results& answer);
-  void judge_notify(const Question* asked, const wire::Notify& answer);
+  void judge_notify(server::Route route, const Question* asked, const wire::Notify& answer);
   void judge_jobs(std::uint64_t asked_at, const wire::Jobs& answer);
+  void judge_job(std::uint64_t asked_at, const wire::JobInfo& info, std::string_view why);
+  void judge_memory();
+  // auditor_queues.cc: what clients ask of whole queues
+  void note_admin(server::Route route, const wire::Message& message, const wire::Admin& admin);
+  void note_list(server::Route route, const wire::Message& message, const wire::List& list);
+  void begin_bulk(Question& question);
   void judge_admin(const Question& asked, const wire::AdminReply& answer);
+  void judge_bulk(const Question& asked, const wire::AdminReply& answer);
+  void judge_purged(const audit::Bulk& bulk);
+  void judge_listed(const Question& asked, const wire::Listed& answer);
+  void judge_unlisted(const audit::Chain& chain, bool is_end);
+  [[nodiscard]] bool must_be_listed(const Job& job, const audit::Chain& chain) const;
+  void judge_refusal(server::Route route, const wire::Message& message);
+  void judge_error(server::Route route, const wire::Message& message, const wire::ErrorReply& error);
   // auditor_ends.cc
-  // As far as it was told with it.
-  struct Details {
-    std::optional<std::string> result;
-    std::optional<std::uint32_t> losses;
-  };
+  using Details = audit::Details;
   void told_end(Job& job, JobState state, std::string_view why, const Details& details);
   void judge_end(const Job& job, JobState state, const Details& details);
   void told_alive(Job& job, JobState state, std::string_view why);
+  void judge_losses(const Job& job, std::uint32_t losses);
+  [[nodiscard]] bool may_be_gone(const Job& job) const;
   void told_unknown(const Job& job, std::uint64_t asked_at, std::string_view why);
   // auditor_workers.cc
   void received_from_worker(server::Route route, const wire::Message& message);
@@ -159,8 +108,9 @@ class Auditor {
   void judge_credit(const Session& session, const std::string& text);
   void judge_completed(const Question& asked, const wire::Completed& completed);
   void judge_counted(Job& job, Token token, AttemptEnd end, std::uint64_t first_seen);
+  [[nodiscard]] bool may_have_been_withheld(const Job& job) const;
   [[nodiscard]] bool lease_may_be_over(const Sent& sent) const;
-  void end_dispatches_of(const Uuid& session);
+  void end_dispatches_of(Session& session);
 
   [[nodiscard]] Job* job_of(const JobId& id);
   [[nodiscard]] Sent* dispatch_of(const JobId& id, Token token);
@@ -175,13 +125,19 @@ class Auditor {
   std::uint64_t event_ = 0;
   std::uint64_t life_ = 0;
   Steady started_;
-  std::map<JobId, Job> jobs_;
+  std::unordered_map<JobId, Job> jobs_;
   std::map<Uuid, Session> sessions_;
   std::map<server::Route, Uuid> bound_;  // route → session
   std::map<QuestionKey, Question> questions_;
-  std::map<std::pair<JobId, Token>, std::uint64_t> completed_first_;
+  std::map<std::pair<Token, JobId>, std::uint64_t> completed_first_;
   std::map<std::string, std::uint64_t> resumes_open_, purges_open_;  // received and not answered, by queue
   std::set<std::string> paused_;                                     // acknowledged, and no resume received since
+  std::map<std::string, audit::Chain> chains_;                       // lists that go on, by cursor
+  std::map<std::string, audit::Bulk> bulks_;                         // purges and retries that go on, by cursor
+  std::map<server::Route, std::uint64_t> departed_;                  // clients that said goodbye
+  std::vector<std::uint64_t> turnovers_;                             // a HELLO or GOODBYE of a worker came
+  server::Route refusal_due_ = 0;                                    // took something malformed
+  bool refused_ = false;
 };
 
 }  // namespace rota::sim

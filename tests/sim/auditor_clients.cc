@@ -13,6 +13,9 @@ void Auditor::received_from_client(server::Route route, const wire::Message& mes
   question.type = wire::type_of(message.body);
   if (const auto* submit = std::get_if<wire::Submit>(&message.body)) return note_submit(route, message, *submit);
   if (const auto* admin = std::get_if<wire::Admin>(&message.body)) return note_admin(route, message, *admin);
+  if (const auto* list = std::get_if<wire::List>(&message.body)) return note_list(route, message, *list);
+  if (std::holds_alternative<wire::Goodbye>(message.body)) departed_.try_emplace(route, event_);
+  if (std::holds_alternative<wire::Hello>(message.body)) departed_.erase(route);
   if (const auto* cancel = std::get_if<wire::Cancel>(&message.body)) {
     question.ids = cancel->ids;
     for (const JobId& id : cancel->ids) {
@@ -26,6 +29,7 @@ void Auditor::received_from_client(server::Route route, const wire::Message& mes
       ++job->retries_open;
       job->retried = true;
       job->retried_at = event_;
+      job->told_life = job->purged_at = 0;
       // What is told of memory jobs does not wait in line with the rest: their ends cannot be put in order.
       if (job->ask.options.durability == Durability::memory) job->may_be_forgotten = true;
     }
@@ -56,31 +60,13 @@ void Auditor::note_submit(server::Route route, const wire::Message& message, con
       job->received_at = event_;
       job->received_when = timeline_.now().steady;
       job->received_life = life_;
+      job->restarts = totals_.restarts;
     }
-    if (purges_open_[job->ask.queue] > 0) job->may_be_forgotten = true;
+    ++job->submits;
+    job->told_life = job->purged_at = 0;
+    if (purges_open_[job->ask.queue] > 0 || may_be_gone(*job)) job->may_be_forgotten = true;
     // Forgotten at once, or soon: its id is new again.
     if (job->may_be_forgotten) job->told.reset();
-  }
-  ask(route, message, std::move(question));
-}
-
-void Auditor::note_admin(server::Route route, const wire::Message& message, const wire::Admin& admin) {
-  Question question;
-  question.at = event_;
-  question.type = wire::MessageType::admin;
-  question.verb = admin.verb;
-  for (const wire::Pair& pair : admin.arguments) {
-    if (pair.first == "queue") question.queue = pair.second;
-  }
-  if (admin.verb == "resume") {
-    paused_.erase(question.queue);
-    ++resumes_open_[question.queue];
-  }
-  if (admin.verb == "purge") {
-    ++purges_open_[question.queue];
-    for (auto& [id, job] : jobs_) {
-      if (job.ask.queue == question.queue && job.received_at != 0) job.may_be_forgotten = true;
-    }
   }
   ask(route, message, std::move(question));
 }
@@ -88,7 +74,7 @@ void Auditor::note_admin(server::Route route, const wire::Message& message, cons
 void Auditor::sent_to_client(server::Route route, const wire::Message& message) {
   const auto at = questions_.find({route, message.request});
   const Question* asked = at == questions_.end() ? nullptr : &at->second;
-  if (const auto* notify = std::get_if<wire::Notify>(&message.body)) return judge_notify(asked, *notify);
+  if (const auto* notify = std::get_if<wire::Notify>(&message.body)) return judge_notify(route, asked, *notify);
   if (const auto* jobs = std::get_if<wire::Jobs>(&message.body)) return judge_jobs(asked == nullptr ? 0 : asked->at, *jobs);
   if (asked == nullptr) return;
   if (const auto* submitted = std::get_if<wire::Submitted>(&message.body)) {
@@ -97,6 +83,8 @@ void Auditor::sent_to_client(server::Route route, const wire::Message& message) 
     judge_results(*asked, *results);
   } else if (const auto* reply = std::get_if<wire::AdminReply>(&message.body)) {
     judge_admin(*asked, *reply);
+  } else if (const auto* listed = std::get_if<wire::Listed>(&message.body)) {
+    judge_listed(*asked, *listed);
   }
 }
 
@@ -130,7 +118,7 @@ void Auditor::judge_accepted(const Question& asked, std::size_t item, Job& job, 
   }
   if (result.code == Code::ok) {
     ++job.accepted_times;
-    const bool once_more = job.accepted_times > 1 && !job.may_be_forgotten;
+    const bool once_more = job.accepted_times > 1 && !may_be_gone(job);
     if (once_more) return fail(name(job.ask.id) + " was accepted as new twice");
     job.accepted_request = event_;
     job.accepted_item = item;
@@ -142,7 +130,30 @@ void Auditor::judge_accepted(const Question& asked, std::size_t item, Job& job, 
   job.acked_at = event_;
   job.acked_life = life_;
   ++totals_.acknowledged;
-  if (job.ask.options.keep.count() >= 0) job.may_be_forgotten = true;
+  if (job.ask.options.keep.count() == 0) job.may_be_forgotten = true;
+  if (durability == Durability::memory) judge_memory();
+}
+
+// Jobs that were taken and given to nobody yet are held somewhere. What comes while there is room is taken whole: one
+// SUBMIT may go beyond the limit.
+void Auditor::judge_memory() {
+  if (rules_.memory_limit == 0) return;
+  std::uint64_t held = 0, largest = 0;
+  std::map<std::uint64_t, std::uint64_t> by_submit;
+  for (const auto& [id, job] : jobs_) {
+    const bool is_queued = job.ask.options.durability == Durability::memory && job.acked_life == life_ &&
+                           job.sent.empty() && !job.told && !job.cancel_asked && !job.may_be_forgotten &&
+                           job.ask.options.expires.count() == 0;
+    if (!is_queued) continue;
+    held += job.ask.payload.size();
+    std::uint64_t& bytes = by_submit[job.acked_at];
+    bytes += job.ask.payload.size();
+    largest = std::max(largest, bytes);
+  }
+  if (held - largest > rules_.memory_limit) {
+    fail("memory jobs of " + std::to_string(held) + " bytes were accepted, and " + std::to_string(rules_.memory_limit) +
+         " are allowed");
+  }
 }
 
 void Auditor::judge_results(const Question& asked, const wire::Results& answer) {
@@ -167,7 +178,7 @@ void Auditor::judge_results(const Question& asked, const wire::Results& answer) 
   }
 }
 
-void Auditor::judge_notify(const Question* asked, const wire::Notify& answer) {
+void Auditor::judge_notify(server::Route route, const Question* asked, const wire::Notify& answer) {
   for (const wire::NotifyItem& item : answer.items) {
     Job* job = job_of(item.id);
     if (job == nullptr) return fail("a NOTIFY of a job that nobody asked for");
@@ -178,6 +189,13 @@ void Auditor::judge_notify(const Question* asked, const wire::Notify& answer) {
     if (item.code != Code::ok) {
       told_unknown(*job, asked->at, "NOTIFY");
       continue;
+    }
+    // What workers report after its goodbye is nothing to it.
+    const auto departed = departed_.find(route);
+    const auto came_later = [&](const Sent& one) { return one.completed_at > departed->second; };
+    if (departed != departed_.end() && item.state == JobState::succeeded && !job->sent.empty() &&
+        std::all_of(job->sent.begin(), job->sent.end(), came_later)) {
+      return fail("the end of " + name(item.id) + " is told to a client that had said goodbye");
     }
     Details details{std::nullopt, item.losses};
     if (item.state == JobState::succeeded && !item.report.result.empty()) details.result = item.report.result;
@@ -190,31 +208,28 @@ void Auditor::judge_jobs(std::uint64_t asked_at, const wire::Jobs& answer) {
   for (const wire::JobInfo& info : answer.jobs) {
     Job* job = job_of(info.id);
     if (job == nullptr) continue;
-    if (info.code != Code::ok) {
-      told_unknown(*job, asked_at, "GET");
-      continue;
-    }
-    if (job->received_at == 0) return fail(name(info.id) + " is known, but nobody submitted it");
-    if (info.queue != job->ask.queue || info.type != job->ask.type)
-      return fail(name(info.id) + " changed its queue or type");
-    if (is_final(info.state)) {
-      Details details{std::nullopt, info.losses};
-      if (info.state == JobState::succeeded && !info.report.result.empty()) details.result = info.report.result;
-      told_end(*job, info.state, "GET", details);
+    if (info.code == Code::ok) {
+      judge_job(asked_at, info, "GET");
     } else {
-      told_alive(*job, info.state, "GET");
+      told_unknown(*job, asked_at, "GET");
     }
     if (failed()) return;
   }
 }
 
-void Auditor::judge_admin(const Question& asked, const wire::AdminReply& answer) {
-  if (asked.verb == "resume" && resumes_open_[asked.queue] > 0) --resumes_open_[asked.queue];
-  if (asked.verb == "purge" && purges_open_[asked.queue] > 0) --purges_open_[asked.queue];
-  if (asked.verb != "pause" || answer.code != Code::ok) return;
-  // A resume that came before may be carried out after it.
-  if (resumes_open_[asked.queue] > 0) return;
-  paused_.insert(asked.queue);
+void Auditor::judge_job(std::uint64_t asked_at, const wire::JobInfo& info, std::string_view why) {
+  Job* job = job_of(info.id);
+  if (job == nullptr || job->received_at == 0) return fail(name(info.id) + " is known, but nobody submitted it");
+  if (info.queue != job->ask.queue || info.type != job->ask.type) return fail(name(info.id) + " changed its queue or type");
+  if (job->purged_at != 0 && job->purged_at < asked_at) return fail(name(info.id) + " is known although it was purged");
+  if (job->ask.options.keep.count() == 0 && job->told_life != 0 && job->told_life < life_ &&
+      job->ask.options.durability == Durability::fsync) {
+    return fail(name(info.id) + " was not to be kept, had ended before the last restart, and is known");
+  }
+  if (!is_final(info.state)) return told_alive(*job, info.state, why);
+  Details details{std::nullopt, info.losses};
+  if (info.state == JobState::succeeded && !info.report.result.empty()) details.result = info.report.result;
+  told_end(*job, info.state, why, details);
 }
 
 }  // namespace rota::sim

@@ -20,30 +20,26 @@ void Auditor::received_from_worker(server::Route route, const wire::Message& mes
   if (std::holds_alternative<wire::Goodbye>(message.body)) {
     const auto bound = bound_.find(route);
     if (bound == bound_.end()) return;
+    turnovers_.push_back(event_);
     sessions_.at(bound->second).gone = true;
     sessions_.at(bound->second).gone_at = event_;
-    end_dispatches_of(bound->second);
+    end_dispatches_of(sessions_.at(bound->second));
   }
 }
 
-void Auditor::end_dispatches_of(const Uuid& session) {
-  for (auto& [id, job] : jobs_) {
-    for (Sent& sent : job.sent) {
-      if (sent.session == session) sent.over = true;
-    }
-  }
+void Auditor::end_dispatches_of(Session& session) {
+  for (Sent* sent : session.lasting) sent->over = true;
+  session.lasting.clear();
 }
 
 void Auditor::note_contact(server::Route route, std::optional<std::uint32_t> credit) {
   Session* session = session_on(route);
   if (session == nullptr) return;
   // If its lease was over, this comes too late.
-  const Uuid uuid = bound_.at(route);
-  for (auto& [id, job] : jobs_) {
-    for (Sent& sent : job.sent) {
-      if (sent.session == uuid && !sent.over) sent.over = lease_may_be_over(sent);
-    }
-  }
+  std::erase_if(session->lasting, [this](Sent* sent) {
+    sent->over = sent->over || lease_may_be_over(*sent);
+    return sent->over;
+  });
   session->contact = timeline_.now().steady;
   if (credit) session->credits.push_back(*credit);
 }
@@ -55,8 +51,9 @@ void Auditor::note_hello(server::Route route, const wire::Message& message, cons
     // The new process proves the old one dead.
     other.gone = true;
     other.gone_at = event_;
-    end_dispatches_of(uuid);
+    end_dispatches_of(other);
   }
+  turnovers_.push_back(event_);
   Session& session = sessions_[hello.session];
   session.name = hello.name;
   session.host = hello.host;
@@ -84,13 +81,11 @@ void Auditor::note_hello(server::Route route, const wire::Message& message, cons
   list(hello.started, question.started);
   list(hello.held, question.held);
   list(hello.finished, question.finished);
-  for (auto& [id, job] : jobs_) {
-    for (Sent& sent : job.sent) {
-      if (sent.session != hello.session) continue;
-      // Not listed; or its lease ended before this, and what it says now comes too late.
-      if (!listed.contains(sent.token) || lease_may_be_over(sent)) sent.over = true;
-    }
-  }
+  std::erase_if(session.lasting, [&](Sent* sent) {
+    // Not listed; or its lease ended before this, and what it says now comes too late.
+    sent->over = sent->over || !listed.contains(sent->token) || lease_may_be_over(*sent);
+    return sent->over;
+  });
   ask(route, message, std::move(question));
 }
 
@@ -105,7 +100,7 @@ void Auditor::note_complete(server::Route route, const wire::Message& message, c
     question.ids.push_back(item.job.id);
     question.tokens.push_back(token);
     question.ends.push_back(item.end);
-    const auto first = completed_first_.try_emplace({item.job.id, token}, event_).first;
+    const auto first = completed_first_.try_emplace({token, item.job.id}, event_).first;
     question.first_seen.push_back(first->second);
     if (session != nullptr) session->open.erase(token);
     Sent* sent = dispatch_of(item.job.id, token);
@@ -139,11 +134,11 @@ void Auditor::judge_welcome(server::Route route, const Question& asked, const wi
   session.life = life_;
   if (asked.at > session.gone_at) session.gone = false;
   // What left for an older connection after the HELLO is not listed in it either.
-  for (auto& [id, job] : jobs_) {
-    for (Sent& sent : job.sent) {
-      if (sent.session == asked.session && sent.at > asked.at) sent.over = true;
-    }
-  }
+  std::erase_if(session.lasting, [&](Sent* sent) {
+    sent->over = sent->over || sent->at > asked.at;
+    return sent->over;
+  });
+  session.welcomed_at = event_;
   session.open.clear();
   const auto keep = [&](const std::vector<Token>& tokens, const std::vector<Code>& codes) {
     if (tokens.size() != codes.size()) return fail("a WELCOME answers another number of tokens than its HELLO listed");
@@ -165,13 +160,6 @@ void Auditor::judge_dispatch(server::Route route, const wire::Dispatch& dispatch
     const wire::DispatchShared& shared = dispatch.shared[item.shared];
     Job* job = job_of(item.id);
     ++totals_.dispatches;
-    if (job != nullptr && !job->sent.empty() && job->ask.options.durability == Durability::memory &&
-        token < job->sent.back().token) {
-      // Held back behind older frames of its peer, and overtaken by the next one: it leads to nothing.
-      job->sent.insert(job->sent.begin(), {token, bound->second, event_, timeline_.now().steady, life_});
-      job->sent.front().over = true;
-      continue;
-    }
     if (job == nullptr || job->received_at == 0) return fail("a job is dispatched that nobody submitted: " + name(item.id));
     const std::string text = name(item.id) + " " + text_of(token);
     if (shared.queue != job->ask.queue || shared.type != job->ask.type || item.payload != job->ask.payload) {
@@ -183,6 +171,10 @@ void Auditor::judge_dispatch(server::Route route, const wire::Dispatch& dispatch
     if (!serves(session.queues, shared.queue) || !serves(session.types, shared.type)) {
       return fail(text + " is dispatched to " + session.name + ", which does not serve it");
     }
+    if (!job->sent.empty() && token < job->sent.back().token) {
+      return fail(text + " leaves although " + text_of(job->sent.back().token) + " has left before it");
+    }
+    if (session.drained) return fail(text + " goes to " + session.name + ", whose drain was acknowledged");
     if (paused_.contains(job->ask.queue)) return fail(text + " is dispatched although its queue is paused");
     if (job->sent.empty() && !job->retried && job->received_life == life_ && job->ask.options.delay.count() > 0 &&
         timeline_.now().steady < job->received_when + job->ask.options.delay) {
@@ -209,6 +201,7 @@ void Auditor::judge_dispatch(server::Route route, const wire::Dispatch& dispatch
     job->sent.push_back({token, bound->second, event_, timeline_.now().steady, life_});
     // A HELLO on a newer connection came before it and does not list it.
     job->sent.back().over = session.newest_route != route;
+    if (!job->sent.back().over) session.lasting.push_back(&job->sent.back());
     session.open.insert(token);
     judge_credit(session, text);
     if (failed()) return;

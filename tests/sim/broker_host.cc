@@ -30,6 +30,7 @@ struct BrokerHost::Life {
   std::deque<std::unique_ptr<server::ReadTask>> reading, done;
   Steady next_turn = kNeverSteady;
   std::uint64_t turns = 0;
+  bool read_failed = false;
   Steady maintained;
   bool stopping = false;
   std::map<Route, std::pair<Side, std::string>>* goodbyes = nullptr;  // gathered there
@@ -48,8 +49,12 @@ void BrokerHost::start() {
   life_ = std::make_unique<Life>();
   Life& life = *life_;
   life.number = ++lives_;
-  life.store = std::make_unique<SimStore>(parts_.disk);
-  life.volatile_store = store::make_memory({}, 64 * limits::MiB);
+  SimStore::Bounds bounds{parts_.weather.finished_limit, parts_.weather.list_visits, parts_.rules.dedup_window, Millis{0}};
+  if (parts_.saboteur.is(Canary::early_forget)) bounds.forgets_ahead = std::chrono::minutes{10};
+  life.store = std::make_unique<SimStore>(parts_.disk, bounds);
+  std::uint64_t memory_limit = parts_.weather.memory_limit > 0 ? parts_.weather.memory_limit : 64 * limits::MiB;
+  if (parts_.saboteur.is(Canary::ignored_memory_limit)) memory_limit = 64 * limits::MiB;
+  life.volatile_store = store::make_memory({}, memory_limit);
   server::LoadBuffer nothing, loaded;
   ROTA_CHECK(life.volatile_store->load(nothing).ok());
   const Result<store::Opened> opened = life.store->load(loaded);
@@ -124,7 +129,7 @@ void BrokerHost::slow_disk(Millis how_long) {
 
 void BrokerHost::calm() {
   calm_ = true;
-  fail_next_commit_ = false;
+  fail_next_commit_ = fail_next_read_ = false;
   stalled_until_ = slow_until_ = full_until_ = parts_.timeline.now().steady;
 }
 
@@ -243,8 +248,16 @@ void BrokerHost::carry_out_read() {
     });
     return;
   }
-  server::carry_out(*life.store, *life.reading.front());
-  parts_.saboteur.after_read(*life.reading.front());
+  server::ReadTask& task = *life.reading.front();
+  if (std::exchange(fail_next_read_, false)) {
+    parts_.trace.note("* a look into the store fails");
+    life.read_failed = true;
+    task.bodies.reset(task.sequences.size());
+    task.status = Error{Code::internal, "the simulated disk failed"};
+  } else {
+    server::carry_out(*life.store, task);
+  }
+  parts_.saboteur.after_read(task);
   parts_.timeline.after(dice_.skewed(0, 10), [this, number = life.number] {
     if (!life_ || life_->number != number) return;
     life_->done.push_back(std::move(life_->reading.front()));
@@ -287,7 +300,10 @@ void BrokerHost::turn() {
   maintain();
   life.engine->end_turn(parts_.timeline.now());
   tell_closed();
-  ROTA_CHECK(life.engine->fault().ok());
+  if (!life.engine->fault().ok()) {
+    ROTA_CHECK(life.read_failed);
+    return crash(Network::Death::killed, dice_.millis(100, 3000));
+  }
   if (++life.turns % 32 == 0) life.core->check_invariants();
   if (!life.committing && !life.committed && life.reading.empty() && life.done.empty()) parts_.auditor.all_is_sent();
   const bool more = !life.inbox[0].empty() || !life.inbox[1].empty();
@@ -348,6 +364,31 @@ void BrokerHost::hand_in(Side side, LineId line, const std::string& frame) {
     life.engine->on_frame(side, route, bytes, parts_.timeline.now());
   }
   for (auto& [to, bytes] : parts_.saboteur.forged()) put_on_line(side, to, bytes);
+}
+
+void BrokerHost::take_garbage() {
+  if (!life_ || life_->goodbyes != nullptr || stalled_until_ > parts_.timeline.now().steady) return;
+  Life& life = *life_;
+  const Now now = parts_.timeline.now();
+  auto from = life.lines.begin();
+  if (!life.lines.empty()) std::advance(from, static_cast<std::ptrdiff_t>(dice_.below(life.lines.size())));
+  // A stranger's connection has a number of its own.
+  const bool known = from != life.lines.end() && dice_.chance(0.8);
+  const Route route = known ? from->first : life.next_route++;
+  const Side side = known ? parts_.network.side_of(from->second) : (dice_.chance(0.5) ? Side::client : Side::worker);
+  std::string bytes(dice_.below(40), '\0');
+  for (char& byte : bytes) byte = static_cast<char>(dice_.below(256));
+  const bool several_frames = dice_.chance(0.3);
+  if (!several_frames && decoder_.decode(bytes).ok()) return;
+  parts_.trace.note("* something comes that is no message (route " + std::to_string(route) + ")");
+  parts_.auditor.malformed(route);
+  if (several_frames) {
+    life.engine->on_malformed(side, route, now);
+  } else {
+    life.engine->on_frame(side, route, bytes, now);
+  }
+  parts_.auditor.malformed_taken();
+  wake(Millis{0});
 }
 
 void BrokerHost::tell_closed() {

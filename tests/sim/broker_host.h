@@ -45,6 +45,10 @@ class BrokerHost final : public Network::Broker, private server::Outbox, private
   void slow_disk(Millis how_long);
   // The next commit fails; whether it reached the disk nobody knows.
   void fail_commit() { fail_next_commit_ = true; }
+  // The next look into the store fails.
+  void fail_read() { fail_next_read_ = true; }
+  // Something comes that is no message: of a connected peer, or of a stranger.
+  void take_garbage();
   void calm();
   [[nodiscard]] bool is_up() const { return life_ != nullptr; }
   [[nodiscard]] const queue::Core* core() const;
@@ -87,6 +91,7 @@ class BrokerHost final : public Network::Broker, private server::Outbox, private
   std::uint64_t lives_ = 0;
   Steady stalled_until_, slow_until_, full_until_;
   bool fail_next_commit_ = false;
+  bool fail_next_read_ = false;
   bool calm_ = false;
   Millis stop_down_for_{0};
   wire::Decoder decoder_;

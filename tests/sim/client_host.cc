@@ -27,6 +27,17 @@ void ClientHost::crash(Millis down_for) {
   parts_.timeline.after(down_for, [this] { start(); });
 }
 
+void ClientHost::leave(Millis down_for) {
+  if (!process_) return;
+  parts_.trace.note("* " + name_ + " leaves");
+  std::string frame;
+  wire::encode({0, wire::Goodbye{}}, frame);
+  transmit(frame);
+  if (process_->socket) parts_.network.close(*process_->socket);
+  process_.reset();
+  parts_.timeline.after(down_for, [this] { start(); });
+}
+
 bool ClientHost::is_idle() const {
   return process_ && process_->open.empty() && process_->watched.empty() &&
          process_->table.phase() == client::RequestTable::Phase::ready;
@@ -36,7 +47,11 @@ std::string ClientHost::what_is_open() {
   std::string text = name_ + ":";
   if (!process_) return text + " no process";
   for (const auto& [request, open] : process_->open) text += " request " + std::to_string(request);
-  for (const JobId& id : process_->watched) text += " waits for " + parts_.trace.name_of(id);
+  std::size_t named = 0;
+  for (const JobId& id : process_->watched) {
+    if (++named <= 3) text += " waits for " + parts_.trace.name_of(id);
+  }
+  if (named > 3) text += " and " + std::to_string(named - 3) + " more";
   return text;
 }
 
@@ -175,6 +190,10 @@ void ClientHost::handle(const wire::Message& message, Steady now) {
     on_jobs(*jobs);
     process.table.close(message.request);
     process.open.erase(message.request);
+  } else if (const auto* listed = std::get_if<wire::Listed>(&message.body)) {
+    on_listed(message.request, *listed);
+  } else if (const auto* reply = std::get_if<wire::AdminReply>(&message.body)) {
+    on_admin(message.request, *reply);
   } else {
     process.table.close(message.request);
     process.open.erase(message.request);

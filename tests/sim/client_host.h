@@ -50,6 +50,8 @@ class ClientHost {
 
   void start();
   void crash(Millis down_for);
+  // Says goodbye and stops.
+  void leave(Millis down_for);
   // Something new that it wants, by chance.
   void act();
   void get(const std::vector<JobId>& ids);
@@ -65,6 +67,9 @@ class ClientHost {
     bool notify = false;
     std::vector<JobId> ids;
     std::uint32_t refusals = 0;
+    // LIST, and purge and retry of a queue: what they go on with.
+    std::string verb, queue, type;
+    std::uint32_t states = 0, limit = 0;
   };
   struct Process;
 
@@ -80,6 +85,8 @@ class ClientHost {
   void on_submitted(wire::Request request, const wire::Submitted& answer);
   void on_notify(const wire::Notify& notify);
   void on_jobs(const wire::Jobs& jobs);
+  void on_listed(wire::Request request, const wire::Listed& listed);
+  void on_admin(wire::Request request, const wire::AdminReply& reply);
   void send_waits();
   void wait_for(const std::vector<JobId>& ids);
 
@@ -90,6 +97,10 @@ class ClientHost {
   [[nodiscard]] wire::JobOptions draw_options(std::string& key_prefix);
   [[nodiscard]] std::optional<std::size_t> any_known();
   void admin(std::string_view verb, std::string_view queue);
+  void bulk(const std::string& verb, const std::string& queue, std::string_view through, std::string_view cursor);
+  void list(const Open& what, std::string_view cursor);
+  void list_something();
+  void drain_any();
   void retry();
 
   Parts parts_;

@@ -36,7 +36,13 @@ void ClientHost::act() {
   } else if (falls_in(weather.pauses)) {
     admin(dice_.chance(0.4) ? "pause" : "resume", kQueues[dice_.below(weather.queues)]);
   } else if (falls_in(weather.purges)) {
-    admin("purge", kQueues[dice_.below(weather.queues)]);
+    bulk("purge", std::string(kQueues[dice_.below(weather.queues)]), {}, {});
+  } else if (falls_in(weather.bulk_retries)) {
+    bulk("retry", std::string(kQueues[dice_.below(weather.queues)]), {}, {});
+  } else if (falls_in(weather.lists)) {
+    list_something();
+  } else if (falls_in(weather.drains)) {
+    drain_any();
   } else if (falls_in(0.08)) {
     if (const auto known = any_known()) get({parts_.catalogue.jobs[*known].ask.id});
   } else if (falls_in(0.08)) {
@@ -101,6 +107,9 @@ void ClientHost::submit_new() {
     const Millis ahead = dice_.chance(parts_.weather.ids_ahead) ? dice_.millis(0, 55'000) : -dice_.skewed(0, 500);
     ask.id = make_job_id(broker_now + ahead, slot_of_queue(ask.queue), random);
     ask.payload = name_ + "/" + std::to_string(++payloads_);
+    if (parts_.weather.memory_limit > 0 && ask.options.durability == Durability::memory) {
+      ask.payload.resize(static_cast<std::size_t>(dice_.between(200, 4000)), '.');
+    }
     ask.key = key_prefix.empty() ? "" : key_prefix + std::to_string(dice_.below(4));
     asks.push_back(ask);
     parts_.auditor.asked(ask);
@@ -184,6 +193,87 @@ void ClientHost::admin(std::string_view verb, std::string_view queue) {
 void ClientHost::resume_all() {
   if (!process_) return;
   for (std::size_t i = 0; i < parts_.weather.queues; ++i) admin("resume", kQueues[i]);
+}
+
+// --- whole queues -------------------------------------------------------------------------------------------------------
+
+void ClientHost::bulk(const std::string& verb, const std::string& queue, std::string_view through,
+                      std::string_view cursor) {
+  wire::Admin admin;
+  admin.verb = verb;
+  admin.arguments.emplace_back("queue", queue);
+  if (!cursor.empty()) {
+    admin.arguments.emplace_back("through", through);
+    admin.arguments.emplace_back("cursor", cursor);
+  }
+  wire::Message message{0, std::move(admin)};
+  Open& open = process_->open[post(message, {}, false, false)];
+  open.verb = verb;
+  open.queue = queue;
+}
+
+void ClientHost::on_admin(wire::Request request, const wire::AdminReply& reply) {
+  Process& process = *process_;
+  process.table.close(request);
+  const auto at = process.open.find(request);
+  if (at == process.open.end()) return;
+  const Open open = std::move(at->second);
+  process.open.erase(at);
+  if (open.verb.empty() || reply.code != Code::ok) return;
+  std::string through, cursor;
+  for (const auto& row : reply.rows) {
+    for (const wire::AdminValue& value : row) {
+      if (value.name == "through") through = std::to_string(std::get<std::int64_t>(value.value));
+      if (value.name == "cursor") cursor = std::get<std::string_view>(value.value);
+    }
+  }
+  if (!cursor.empty()) bulk(open.verb, open.queue, through, cursor);
+}
+
+void ClientHost::list_something() {
+  static constexpr std::uint32_t kStates[] = {0, 0, kFinalStates, state_bit(JobState::failed),
+                                              kQueuedStates | state_bit(JobState::running)};
+  Open what;
+  if (dice_.chance(0.6)) what.queue = kQueues[dice_.below(parts_.weather.queues)];
+  if (dice_.chance(0.2)) what.type = kTypes[dice_.below(std::size(kTypes))];
+  what.states = kStates[dice_.below(std::size(kStates))];
+  what.limit = static_cast<std::uint32_t>(1 + dice_.skewed(0, 200).count());
+  list(what, {});
+}
+
+void ClientHost::list(const Open& what, std::string_view cursor) {
+  wire::List list;
+  list.queue = what.queue;
+  list.type = what.type;
+  list.states = what.states;
+  list.limit = what.limit;
+  list.cursor = cursor;
+  wire::Message message{0, list};
+  Open& open = process_->open[post(message, {}, false, false)];
+  open.queue = what.queue;
+  open.type = what.type;
+  open.states = what.states;
+  open.limit = what.limit;
+}
+
+void ClientHost::on_listed(wire::Request request, const wire::Listed& listed) {
+  Process& process = *process_;
+  process.table.close(request);
+  const auto at = process.open.find(request);
+  if (at == process.open.end()) return;
+  const Open what = std::move(at->second);
+  process.open.erase(at);
+  const std::string cursor(listed.cursor);
+  if (!cursor.empty()) list(what, cursor);
+}
+
+void ClientHost::drain_any() {
+  const std::string worker = "w" + std::to_string(1 + dice_.below(parts_.weather.workers));
+  wire::Admin admin;
+  admin.verb = "drain";
+  admin.arguments.emplace_back("worker", worker);
+  wire::Message message{0, std::move(admin)};
+  (void)post(message, {}, false, false);
 }
 
 }  // namespace rota::sim

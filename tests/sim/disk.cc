@@ -123,6 +123,7 @@ void Disk::take(const JobFinished& change, const Staged& staged) {
   job.outcome_report = staged.report;
   job.outcome = change.outcome;
   job.outcome->report = job.outcome_report;
+  job.filed_at = {};
   job.record.sequence = change.outcome.sequence;
   finished_[change.outcome.id] = std::move(live_.at(change.outcome.sequence));
   live_.erase(change.outcome.sequence);
@@ -192,6 +193,27 @@ std::uint64_t Disk::forget_until(Wall now) {
   return std::erase_if(finished_, [&](const auto& entry) { return entry.second->outcome->forget_at <= now; });
 }
 
+std::uint64_t Disk::forget_down_to(std::size_t most, Millis window, Wall now) {
+  std::vector<std::pair<Wall, JobId>> oldest;
+  for (auto& [id, job] : finished_) {
+    if (job->filed_at.ms == 0) job->filed_at = std::max(now, time_of(id));
+    oldest.emplace_back(job->filed_at, id);
+  }
+  if (oldest.size() <= most) return 0;
+  std::sort(oldest.begin(), oldest.end());
+  std::uint64_t forgotten = 0;
+  for (std::size_t i = 0; i < oldest.size() - most; ++i) {
+    const auto& [filed_at, id] = oldest[i];
+    if (now < filed_at + window) {
+      finished_.at(id)->outcome_report.clear();
+      finished_.at(id)->outcome->report = {};
+    } else {
+      forgotten += finished_.erase(id);
+    }
+  }
+  return forgotten;
+}
+
 // --- the store ----------------------------------------------------------------------------------------------------------
 
 Result<store::CommitInfo> SimStore::commit(store::Batch& batch) {
@@ -237,13 +259,14 @@ Status SimStore::find(std::span<const JobId> ids, const store::FinishedQuery& qu
 Result<store::ListPage> SimStore::list(const store::ListQuery& query, const std::function<void(const FinishedJob&)>& sink) {
   store::ListPage page;
   const auto& all = disk_.all_finished();
+  const std::size_t visits = std::max<std::size_t>(std::min(query.visits, bounds_.list_visits), 1);
   std::size_t given = 0;
   auto at = query.below.is_nil() ? all.end() : all.lower_bound(query.below);
   while (at != all.begin()) {
     --at;
     const Disk::Job& job = *at->second;
     if (time_of(at->first) < query.since) break;
-    if (given >= std::max<std::size_t>(query.most, 1) || page.visited >= std::max<std::size_t>(query.visits, 1)) {
+    if (given >= std::max<std::size_t>(query.most, 1) || page.visited >= visits) {
       page.more = true;
       break;
     }
@@ -261,7 +284,8 @@ Result<store::ListPage> SimStore::list(const store::ListQuery& query, const std:
 
 Result<store::MaintainInfo> SimStore::maintain(Wall now) {
   store::MaintainInfo info;
-  info.forgotten = disk_.forget_until(now);
+  info.forgotten = disk_.forget_until(now + bounds_.forgets_ahead);
+  if (bounds_.finished > 0) info.forgotten_early = disk_.forget_down_to(bounds_.finished, bounds_.dedup_window, now);
   return info;
 }
 

@@ -36,6 +36,7 @@ class Disk {
     std::optional<queue::LeaseRecord> lease;
     std::optional<queue::OutcomeRecord> outcome;
     std::string state_report, outcome_report;
+    Wall filed_at{};  // finished: when maintenance saw it first
   };
 
   void apply(const StagedChanges& changes, std::optional<Wall> id_clock);
@@ -43,6 +44,8 @@ class Disk {
   [[nodiscard]] const Job* live(queue::Sequence sequence) const;
   [[nodiscard]] const Job* finished(const JobId& id) const;
   [[nodiscard]] std::uint64_t forget_until(Wall now);
+  // Keeps at most so many finished jobs: results go first, then those that ended longer ago than the window.
+  [[nodiscard]] std::uint64_t forget_down_to(std::size_t most, Millis window, Wall now);
   [[nodiscard]] const std::map<JobId, std::unique_ptr<Job>>& all_finished() const { return finished_; }
   [[nodiscard]] std::size_t finished_jobs() const { return finished_.size(); }
 
@@ -87,7 +90,13 @@ class SimBatch final : public store::Batch {
 // The store of one life of the broker, over the disk.
 class SimStore final : public store::Store {
  public:
-  explicit SimStore(Disk& disk) : disk_(disk) {}
+  struct Bounds {
+    std::size_t finished = 0;        // finished jobs kept; 0: all
+    std::size_t list_visits = 1000;  // records that one list() passes over
+    Millis dedup_window{0};
+    Millis forgets_ahead{0};  // a planted bug: outcomes go this long before their time
+  };
+  SimStore(Disk& disk, const Bounds& bounds) : disk_(disk), bounds_(bounds) {}
 
   Result<store::Opened> load(store::LoadSink& sink) override { return disk_.open(sink); }
   std::unique_ptr<store::Batch> new_batch() override { return std::make_unique<SimBatch>(); }
@@ -107,6 +116,7 @@ class SimStore final : public store::Store {
   static void give(const Disk::Job& job, bool with_body, const std::function<void(const queue::FinishedJob&)>& sink);
 
   Disk& disk_;
+  Bounds bounds_;
   bool full_ = false;
 };
 

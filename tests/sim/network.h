@@ -48,6 +48,7 @@ class Network {
   // --- the broker
   // False: the line is known to be dead, the frame never left.
   [[nodiscard]] bool send_down(LineId line, std::string_view frame);
+  [[nodiscard]] server::Side side_of(LineId line) const { return lines_.at(line).side; }
   enum class Death : std::uint8_t {
     orderly,  // what it sent still arrives
     killed,   // peers notice soon

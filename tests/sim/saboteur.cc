@@ -29,6 +29,19 @@ constexpr std::string_view kNames[] = {
     "swapped-payload",
     "weaker-durability",
     "invented-result",
+    "unsent-loss",
+    "late-dispatch",
+    "gap-in-list",
+    "list-repeats",
+    "ignored-purge",
+    "ignored-retry",
+    "ignored-drain",
+    "ignored-goodbye",
+    "swallowed-refusal",
+    "ignored-read-error",
+    "early-forget",
+    "ignored-keep",
+    "ignored-memory-limit",
 };
 static_assert(std::size(kNames) == kCanaries);
 
@@ -62,19 +75,20 @@ void Saboteur::broker_started() {
   workers_.clear();
   succeeding_.clear();
   lost_.clear();
+  held_back_.clear();
 }
 
 // --- what comes in ------------------------------------------------------------------------------------------------------
 
-std::vector<std::string> Saboteur::inbound(server::Side /*side*/, server::Route route, const std::string& frame,
+std::vector<std::string> Saboteur::inbound(server::Side side, server::Route route, const std::string& frame,
                                            const queue::Core& core, Now now) {
   if (canary_ == Canary::none) return {frame};
   Result<wire::Message> message = decoder_.decode(frame);
-  if (!rewrite(route, *message, core, now)) return {};
+  if (!rewrite(side, route, *message, core, now)) return {};
   return {encoded(*message)};
 }
 
-bool Saboteur::rewrite(server::Route route, wire::Message& message, const queue::Core& core, Now now) {
+bool Saboteur::rewrite(server::Side side, server::Route route, wire::Message& message, const queue::Core& core, Now now) {
   if (auto* submit = std::get_if<wire::Submit>(&message.body)) rewrite(*submit);
   if (auto* complete = std::get_if<wire::Complete>(&message.body)) {
     if (is(Canary::credit_overrun) && complete->credit > 0) complete->credit += 3;
@@ -89,9 +103,21 @@ bool Saboteur::rewrite(server::Route route, wire::Message& message, const queue:
     if (auto* back = std::get_if<wire::Released>(&message.body); back != nullptr && back->credit > 0) back->credit += 3;
   }
   if (auto* admin = std::get_if<wire::Admin>(&message.body)) {
-    if (is(Canary::ignored_pause) && admin->verb == "pause") admin->verb = "resume";
+    forge(*admin);
+  }
+  if (is(Canary::ignored_goodbye) && side == server::Side::client && std::holds_alternative<wire::Goodbye>(message.body)) {
+    return false;
   }
   return !is(Canary::ignored_cancel) || !forge_cancelled(route, message, core, now);
+}
+
+void Saboteur::forge(wire::Admin& admin) const {
+  if (is(Canary::ignored_pause) && admin.verb == "pause") admin.verb = "resume";
+  if (is(Canary::ignored_drain) && admin.verb == "drain") admin.verb = "stats";
+  // Of these states there seldom is one.
+  const bool spares =
+      (is(Canary::ignored_purge) && admin.verb == "purge") || (is(Canary::ignored_retry) && admin.verb == "retry");
+  if (spares) admin.arguments.emplace_back("state", "expired");
 }
 
 void Saboteur::rewrite(wire::Submit& submit) {
@@ -99,6 +125,7 @@ void Saboteur::rewrite(wire::Submit& submit) {
     wire::JobOptions& options = shared.options;
     if (is(Canary::priority_inversion)) options.priority = static_cast<std::int8_t>(-options.priority);
     if (is(Canary::ignored_delay)) options.delay = Millis{0};
+    if (is(Canary::ignored_keep) && options.keep.count() == 0) options.keep = Millis{-1};
     if (is(Canary::weaker_durability)) options.durability = Durability::memory;
   }
   if (is(Canary::ignored_key)) {
@@ -172,6 +199,7 @@ bool Saboteur::rewrite_answer(server::Route route, wire::Message& message, Frame
       std::swap(dispatch->items.front().payload, dispatch->items.back().payload);
     }
     const std::string bytes = encoded(message);
+    if (is(Canary::late_dispatch) && hold_back(route, *dispatch, bytes, out)) return false;
     for (const wire::DispatchItem& item : dispatch->items) dispatched_[item.id] = bytes;
     if (is(Canary::lost_requeue) && again) return false;
     if (is(Canary::double_dispatch) && dice_.chance(0.2)) {
@@ -185,12 +213,32 @@ bool Saboteur::rewrite_answer(server::Route route, wire::Message& message, Frame
   } else if (auto* completed = std::get_if<wire::Completed>(&message.body)) {
     if (is(Canary::stale_told_ok)) std::replace(completed->codes.begin(), completed->codes.end(), Code::stale, Code::ok);
     if (is(Canary::double_completion)) send_again(route, message, out);
+  } else if (auto* listed = std::get_if<wire::Listed>(&message.body)) {
+    if (is(Canary::gap_in_list) && listed->jobs.size() > 2) listed->jobs.erase(listed->jobs.begin() + 1);
+    if (is(Canary::list_repeats) && !listed->jobs.empty()) listed->jobs.push_back(listed->jobs.front());
+  } else if (std::holds_alternative<wire::ErrorReply>(message.body)) {
+    if (is(Canary::swallowed_refusal)) return false;
   } else if (auto* notify = std::get_if<wire::Notify>(&message.body)) {
     if (is(Canary::lost_wait) && dice_.chance(0.3)) return false;
     for (wire::NotifyItem& item : notify->items) {
+      if (is(Canary::unsent_loss)) item.losses += 2;
       if (is(Canary::invented_result) && item.state == JobState::succeeded) item.report.result = "did 9.9";
     }
   }
+  return true;
+}
+
+bool Saboteur::hold_back(server::Route route, const wire::Dispatch& dispatch, const std::string& bytes, Frames& out) {
+  for (const wire::DispatchItem& item : dispatch.items) {
+    const auto held = held_back_.find(item.id);
+    if (held == held_back_.end()) continue;
+    out.emplace_back(route, bytes);
+    out.push_back(held->second);
+    held_back_.erase(held);
+    return true;
+  }
+  if (!dice_.chance(0.2)) return false;
+  for (const wire::DispatchItem& item : dispatch.items) held_back_[item.id] = {route, bytes};
   return true;
 }
 
@@ -228,6 +276,10 @@ void Saboteur::before_commit(SimBatch& batch) {
 }
 
 void Saboteur::after_read(server::ReadTask& task) {
+  if (is(Canary::ignored_read_error) && !task.status.ok()) {
+    task.status = {};
+    for (const JobId& id : task.ids) task.found.asked(id);
+  }
   if (!is(Canary::forgotten_dedup) || task.ids.empty() || task.with_body) return;
   task.found = server::FoundJobs{};
   for (const JobId& id : task.ids) task.found.asked(id);

@@ -41,8 +41,21 @@ enum class Canary : std::uint8_t {
   swapped_payload,     // two jobs of a dispatch get each other's payload
   weaker_durability,   // a job that was to be synced is kept in memory
   invented_result,     // a result that no worker reported
+  unsent_loss,         // jobs are charged losses of dispatches that never left
+  late_dispatch,       // a dispatch leaves after the job went to somebody else
+  gap_in_list,         // a list leaves a job out
+  list_repeats,        // a list goes on with what it had named
+  ignored_purge,       // a purge is acknowledged and forgets nothing
+  ignored_retry,       // a retry of a queue is acknowledged and takes no job
+  ignored_drain,       // a drained worker gets jobs
+  ignored_goodbye,     // a client that left is told on
+  swallowed_refusal,   // what is no message gets no answer
+  ignored_read_error,  // a look into the store that failed is taken for one that found nothing
+  early_forget,        // ends are forgotten before their keep is over
+  ignored_keep,        // what was not to be kept is
+  ignored_memory_limit,
 };
-inline constexpr std::size_t kCanaries = static_cast<std::size_t>(Canary::invented_result) + 1;
+inline constexpr std::size_t kCanaries = static_cast<std::size_t>(Canary::ignored_memory_limit) + 1;
 [[nodiscard]] std::string_view canary_name(Canary canary);
 
 // Stands between the engine and everything around it and rewrites what passes, as a broken broker would. Without a canary
@@ -67,11 +80,15 @@ class Saboteur {
 
  private:
   // False: swallowed.
-  [[nodiscard]] bool rewrite(server::Route route, wire::Message& message, const queue::Core& core, Now now);
+  [[nodiscard]] bool rewrite(server::Side side, server::Route route, wire::Message& message, const queue::Core& core,
+                             Now now);
   void rewrite(wire::Submit& submit);
   void rewrite(wire::Complete& complete, const queue::Core& core, Now now) const;
   [[nodiscard]] bool forge_cancelled(server::Route route, const wire::Message& message, const queue::Core& core, Now now);
   [[nodiscard]] bool rewrite_answer(server::Route route, wire::Message& message, Frames& out);
+  void forge(wire::Admin& admin) const;
+  // True: kept for later, or sent in another order.
+  [[nodiscard]] bool hold_back(server::Route route, const wire::Dispatch& dispatch, const std::string& bytes, Frames& out);
   void send_again(server::Route route, const wire::Message& completed, Frames& out);
 
   Canary canary_;
@@ -80,6 +97,7 @@ class Saboteur {
   wire::Decoder decoder_;
   std::set<server::Route> workers_;          // with a session
   std::map<JobId, std::string> dispatched_;  // the last DISPATCH that had the job
+  std::map<JobId, std::pair<server::Route, std::string>> held_back_;
   std::map<std::pair<server::Route, wire::Request>, std::vector<JobId>> succeeding_;
   std::set<queue::Sequence> lost_;  // jobs whose changes are not written any more
 };

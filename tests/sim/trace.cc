@@ -65,6 +65,16 @@ class Describer {
   void operator()(const wire::Jobs& jobs) {
     for (const wire::JobInfo& job : jobs.jobs) told(job.id, job.code, job.state);
   }
+  void operator()(const wire::List& list) {
+    if (!list.queue.empty()) add(std::string("on ").append(list.queue));
+    if (!list.type.empty()) add(list.type);
+    if (list.states != 0) add("states " + std::to_string(list.states));
+    add("limit " + std::to_string(list.limit) + (list.cursor.empty() ? "" : ", on from where it stopped"));
+  }
+  void operator()(const wire::Listed& listed) {
+    for (const wire::JobInfo& job : listed.jobs) told(job.id, job.code, job.state);
+    if (!listed.cursor.empty()) add("and more");
+  }
   void operator()(const wire::Admin& admin) {
     add(admin.verb);
     for (const wire::Pair& pair : admin.arguments) add(pair.second);

@@ -49,6 +49,15 @@ Weather draw_weather(Dice& dice) {
   weather.limits = dice.chance(0.4) ? 0.1 : 0;
   weather.short_keeps = dice.chance(0.2) ? 0.1 : 0;
   weather.ids_ahead = dice.chance(0.3) ? 0.1 : 0;
+  weather.read_fails = rate(0.05);
+  weather.malformed = rate(1.0);
+  weather.client_leaves = rate(0.15);
+  weather.memory_limit = dice.chance(0.3) ? static_cast<std::uint64_t>(dice.between(10'000, 60'000)) : 0;
+  weather.finished_limit = dice.chance(0.2) ? static_cast<std::size_t>(dice.between(0, 30)) : 0;
+  weather.list_visits = dice.chance(0.7) ? static_cast<std::size_t>(dice.between(1, 40)) : 1000;
+  weather.lists = dice.chance(0.5) ? 0.1 : 0;
+  weather.bulk_retries = dice.chance(0.15) ? 0.03 : 0;
+  weather.drains = dice.chance(0.15) ? 0.02 : 0;
   return weather;
 }
 

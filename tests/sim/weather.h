@@ -31,9 +31,15 @@ struct Weather {
   double client_crashes = 0;
   double disk_full = 0, disk_slow = 0, disk_fails = 0;
   double clock_steps = 0;
+  double read_fails = 0, malformed = 0, client_leaves = 0;
+  // Bounds of the broker's memory and store; 0: far away.
+  std::uint64_t memory_limit = 0;
+  std::size_t finished_limit = 0;
+  std::size_t list_visits = 1000;  // records that one look at the finished jobs passes over
   // What clients do beyond submitting and waiting; shares of their actions.
   double cancels = 0.05, retries = 0.05, resubmits = 0.1, conflicts = 0.02, pauses = 0.02, purges = 0;
   double keys = 0.1, delays = 0.1, expiries = 0.05, memory = 0.15, limits = 0.05, short_keeps = 0.02, ids_ahead = 0.05;
+  double lists = 0.03, bulk_retries = 0, drains = 0;
 };
 
 [[nodiscard]] Weather draw_weather(Dice& dice);

@@ -14,7 +14,10 @@ constexpr Millis kPatience = std::chrono::minutes{10};
 constexpr Millis kInspection{3000};
 constexpr std::uint64_t kMostSteps = 3'000'000;
 
-Rules rules_of(const Weather& weather) { return {weather.lease, weather.lease * 2, weather.dedup_window}; }
+Rules rules_of(const Weather& weather) {
+  return {weather.lease,        weather.lease * 2,          weather.dedup_window,
+          weather.memory_limit, weather.finished_limit > 0, weather.clock_steps > 0};
+}
 
 }  // namespace
 
@@ -109,6 +112,8 @@ void World::break_broker() {
   if (happens(weather_.disk_full)) broker_.fill_disk(dice_.skewed(100, 20'000));
   if (happens(weather_.disk_slow)) broker_.slow_disk(dice_.skewed(100, 20'000));
   if (happens(weather_.disk_fails)) broker_.fail_commit();
+  if (happens(weather_.read_fails)) broker_.fail_read();
+  if (happens(weather_.malformed)) broker_.take_garbage();
 }
 
 void World::break_peers() {
@@ -123,6 +128,7 @@ void World::break_peers() {
     }
   }
   if (happens(weather_.client_crashes)) clients_[dice_.below(clients_.size())]->crash(dice_.skewed(10, 5000));
+  if (happens(weather_.client_leaves)) clients_[dice_.below(clients_.size())]->leave(dice_.skewed(10, 5000));
 }
 
 void World::step_clock() {
@@ -164,7 +170,9 @@ void World::settle() {
 
 void World::complain() {
   std::string text = "no progress although nothing goes wrong any more:";
-  for (const JobId& id : auditor_.unsettled()) text += " " + trace_.name_of(id) + " has no end;";
+  const std::vector<JobId> unsettled = auditor_.unsettled();
+  for (std::size_t i = 0; i < unsettled.size() && i < 5; ++i) text += " " + trace_.name_of(unsettled[i]) + " has no end;";
+  if (unsettled.size() > 5) text += " " + std::to_string(unsettled.size() - 5) + " more have none;";
   for (auto& client : clients_) {
     if (!client->is_idle()) text += " " + client->what_is_open() + ";";
   }
