@@ -277,14 +277,14 @@ void Script::unreachable(const Line& line) {
 void Script::fill(const Line& line) {
   if (line.words.at(0) == "queues") {
     for (std::size_t i = 0; i < limits::kMaxQueues; ++i) {
-      const std::string queue = "q" + std::to_string(i);
+      const std::string queue = std::string("q").append(std::to_string(i));
       core_.apply(Pause{1, 1, queue, true}, now_, effects_);
       effects_.clear();
     }
     return;
   }
   for (std::size_t i = 0; i < limits::kMaxWorkers; ++i) {
-    const std::string name = "many" + std::to_string(i);
+    const std::string name = std::string("many").append(std::to_string(i));
     const ServedQueue queue{"default", 1};
     const std::string_view type = "exec";
     WorkerHello command;
