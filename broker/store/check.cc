@@ -151,6 +151,7 @@ Result<CheckReport> check_lmdb(const std::string& directory) {
     breaks.add_damage("data.mdb is damaged in its first pages, or no store");
     return breaks;
   }
+  if (const Status last = lmdb::check_lock_file(directory); !last) breaks.add_damage(last.error().message);
   const auto pages = lmdb::walk_file(directory, limits::kMaxListedDamages);
   if (!pages) return pages.error();
   for (const std::string& wrong : *pages) breaks.add_damage(wrong);

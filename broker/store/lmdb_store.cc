@@ -14,6 +14,7 @@ namespace rota::store {
 Result<std::unique_ptr<Store>> open_lmdb(const std::string& directory, const StoreOptions& options) {
   auto lock = DirectoryLock::take(directory);
   if (!lock) return lock.error();
+  if (Status status = lmdb::check_lock_file(directory); !status) return status.error();
   const std::uint64_t least_map_size = 2 * options.store_limit;
   if (Status s = lmdb::make_store(directory, limits::kStoreMapSize, least_map_size); !s) return s.error();
   if (Status status = lmdb::check_meta_pages(directory); !status) return status.error();

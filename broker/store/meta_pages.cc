@@ -4,10 +4,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <string_view>
+
+#include "broker/store/store_files.h"
 
 namespace rota::store::lmdb {
 namespace {
@@ -21,6 +25,20 @@ std::optional<MetaHeader> read_meta(int fd, std::uint64_t number) {
     return std::nullopt;
   }
   return MetaHeader({bytes, kMetaSize});
+}
+
+// Of lock.mdb, MDB_txninfo: magic number (4), format (4), a lock (40), number of the last commit (8). 0: it tells none.
+std::uint64_t last_commit_of_lock(const std::string& directory) {
+  constexpr std::size_t kCommitAt = 48;
+  constexpr std::uint32_t kFormat = 0x00010001;
+  char bytes[kCommitAt + sizeof(std::uint64_t)];
+  const int fd = ::open((directory + "/lock.mdb").c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  const bool is_whole = ::read(fd, bytes, sizeof bytes) == static_cast<ssize_t>(sizeof bytes);
+  ::close(fd);
+  const std::string_view read(bytes, sizeof bytes);
+  if (!is_whole || read_at<std::uint32_t>(read, 0) != kMagic || read_at<std::uint32_t>(read, 4) != kFormat) return 0;
+  return read_at<std::uint64_t>(read, kCommitAt);
 }
 
 bool are_good(int fd) {
@@ -61,6 +79,29 @@ Status check_meta_pages(const std::string& directory) {
   ::close(fd);
   if (good) return {};
   return Error{Code::internal, path + " is damaged in its first pages, or no store; restore it from a backup"};
+}
+
+Status check_lock_file(const std::string& directory) {
+  const std::uint64_t locked = last_commit_of_lock(directory);
+  const int fd = ::open(data_file(directory).c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0 && errno != ENOENT) return {};
+  std::uint64_t last = 0;
+  const bool is_there = fd >= 0 && ::lseek(fd, 0, SEEK_END) > 0;
+  for (const std::uint64_t number : {0U, 1U}) {
+    const auto meta = is_there ? read_meta(fd, number) : std::nullopt;
+    if (meta) last = std::max(last, meta->txn);
+  }
+  if (fd >= 0) ::close(fd);
+  if (!is_there && locked > 0) {
+    return Error{Code::internal, directory +
+                                     " held a store, but its data.mdb is gone; restore it from a backup, or remove "
+                                     "lock.mdb to begin a new one"};
+  }
+  if (is_there && locked == last + 1) {
+    return Error{Code::internal, directory + " is damaged (data.mdb lacks the last commit, " + std::to_string(locked) +
+                                     "); restore the store from a backup"};
+  }
+  return {};
 }
 
 std::string what_is_cut(int fd, std::uint64_t needed_bytes) {

@@ -13,6 +13,11 @@ namespace rota::store::lmdb {
 // and each has its own parity. INTERNAL if that does not hold; fine if there is no file yet.
 [[nodiscard]] Status check_meta_pages(const std::string& directory);
 
+// LMDB's lock.mdb has the number of the last commit since a host's start, whatever became of data.mdb: INTERNAL if that is
+// one above the file's own (a root page was written, and is not there), or if data.mdb is gone. Fine without a lock.mdb,
+// and where data.mdb is another one's copy.
+[[nodiscard]] Status check_lock_file(const std::string& directory);
+
 // Whether `meta` can be the page of that number in a file of such pages.
 [[nodiscard]] bool is_meta_page(const MetaHeader& meta, std::uint64_t number, std::size_t page_size);
 // Whether the file of `fd` says that its layout is not the one of page_layout.h; LMDB refuses it by name.
