@@ -61,9 +61,10 @@ class Campaign:
         self.stage.check_store()
 
     def enough(self):
-        seconds = time.monotonic() - self.began
-        waiting = 0 if self.verdict is None else self.options.jobs_at_least / 1000
-        return seconds >= self.options.seconds and self.total.acked + waiting >= self.options.jobs_at_least
+        if time.monotonic() - self.began < self.options.seconds:
+            return False
+        self.take_verdict()
+        return self.total.acked >= self.options.jobs_at_least
 
     def play(self, number):
         """One round; its judgement goes on beside the next one."""
