@@ -5,7 +5,7 @@ import sys
 
 import campaign
 from script import Template
-from trial import run_trial
+from trial import count_calls, run_trial
 
 NEVER = 10**9  # counts, and kills nothing
 
@@ -22,7 +22,7 @@ def run(trials, full, _seed):
         if trial.verdict.kills:
             calls[trial.killed_at] += 1
     for name, start in (("new store", None), ("grown store", template)):
-        points = at_point(start, NEVER).counters.store_points
+        points = count_calls(lambda: at_point(start, NEVER), start).store_points
         chosen = range(1, points + 1) if full else campaign.spread(range(1, points + 1), 14)
         trials.group(f"SIGKILL at a store call, {name}", at_point, [(start, point) for point in chosen], see)
     print("\nkilled before: " + ", ".join(f"{name} {count}" for name, count in sorted(calls.items())), flush=True)

@@ -30,7 +30,7 @@ class Peers:
     """`revive()` is called when the broker has died: it must return with one that serves."""
 
     def __init__(self, broker, ledger, revive):
-        self._broker, self._ledger, self._revive_broker = broker, ledger, revive
+        self._broker, self.ledger, self._revive_broker = broker, ledger, revive
         self._client = self._worker = None
         self._in_session = False  # the worker
         self._session, self._hellos = uuid.uuid4(), 0
@@ -41,6 +41,14 @@ class Peers:
         self._renewed = time.monotonic()
 
     # --- connections ------------------------------------------------------------------------------------------------------------
+
+    def worker(self):
+        """What a worker is to the broker: take_over() of other Peers goes on as the same one."""
+        return self._session, dict(self.started), self._through
+
+    def take_over(self, worker):
+        self._session, started, self._through = worker
+        self.started = dict(started)
 
     def connect(self):
         """Both sides say HELLO, as often as it takes."""
@@ -58,9 +66,9 @@ class Peers:
 
     def _revive(self):
         self.close()
-        self._ledger.broker_died()
+        self.ledger.broker_died()
         self._revive_broker()
-        self._ledger.history.broker_serves()
+        self.ledger.history.broker_serves()
 
     def close(self):
         for connection in (self._client, self._worker):
@@ -133,11 +141,11 @@ class Peers:
         if isinstance(message, m.Notify):
             for notice in message.items:
                 if notice.code == m.Code.OK:
-                    self._ledger.notified(notice.id, notice.state.name.lower(), notice.report.result if notice.report else b"")
+                    self.ledger.notified(notice.id, notice.state.name.lower(), notice.report.result if notice.report else b"")
         elif isinstance(message, m.Dispatch):
             for item in message.items:
                 token = m.Token(item.id, message.epoch, item.dispatch)
-                self._ledger.dispatched(item.id, (message.epoch, item.dispatch), item.attempt, item.payload)
+                self.ledger.dispatched(item.id, (message.epoch, item.dispatch), item.attempt, item.payload)
                 self.started[token] = item
                 self._through = max(self._through, item.dispatch)
         elif isinstance(message, m.CancelJobs):
@@ -146,7 +154,7 @@ class Peers:
                     self.end_run(token, m.End.CANCELLED)
         else:
             if isinstance(message, m.Error) and message.code == m.Code.NO_SESSION:
-                self._ledger.lost_sessions += 1
+                self.ledger.lost_sessions += 1
             self._answers[is_worker, message.request] = message  # those of RENEWs are nobody's
 
     def until(self, condition, what):
@@ -199,26 +207,26 @@ class Peers:
         """Submits jobs until each is answered; their ids."""
         ids = [self.new_id(queue) for _ in payloads]
         for job, payload in zip(ids, payloads):
-            self._ledger.submitted(job, payload)
+            self.ledger.submitted(job, payload)
         shared = m.Shared(queue, kind, m.Options(**options), m.Spec(headers={"trace": "0123456789" * 15}))
         answer = self.ask(m.Submit, flags, (shared,), tuple(m.Item(0, job, data, None, key) for job, data in zip(ids, payloads)))
         for job, item in zip(ids, answer.items):
             if item.code not in (m.Code.OK, m.Code.DUPLICATE):
                 raise CrashFailure(f"{job} was refused: {item}")
             if item.id is not None and item.id != job:
-                self._ledger.refused(job)
+                self.ledger.refused(job)
             else:
-                self._ledger.accepted(job)
+                self.ledger.accepted(job)
         return ids
 
     def cancel(self, ids):
-        self._ledger.cancel_asked(ids)
+        self.ledger.cancel_asked(ids)
         for job, item in zip(ids, self.ask(m.Cancel, tuple(ids)).items):
             if item.state is not None and item.state.final:
-                self._ledger.told(job, item.state.name.lower())
+                self.ledger.told(job, item.state.name.lower())
 
     def retry(self, job, attempts):
-        self._ledger.retry_asked(job)
+        self.ledger.retry_asked(job)
         self.ask(m.Retry, (m.RetryItem(job, attempts),))
 
     def admin(self, verb, **arguments):
@@ -228,11 +236,11 @@ class Peers:
         return reply.rows
 
     def purge(self, queue, state, ids):
-        self._ledger.purge_asked(ids)
+        self.ledger.purge_asked(ids)
         [row] = self.admin("purge", queue=queue, state=state)
         while row["more"]:
             [row] = self.admin("purge", queue=queue, state=state, through=str(row["through"]), cursor=row["cursor"])
-        self._ledger.purged(ids)
+        self.ledger.purged(ids)
 
     # --- the worker ---------------------------------------------------------------------------------------------------------------
 
@@ -241,7 +249,7 @@ class Peers:
         succeeded = end == m.End.SUCCEEDED
         report = m.Report(result=result_of(item.payload)) if succeeded else m.Report(error_code="NO", error_message="as asked")
         self.finished[token] = m.Completion(token.id, token.epoch, token.dispatch, end, 1, report)
-        self._ledger.run_ended(token.id, (token.epoch, token.dispatch), item.attempt, end.name.lower(), report.result)
+        self.ledger.run_ended(token.id, (token.epoch, token.dispatch), item.attempt, end.name.lower(), report.result)
 
     def report(self):
         """Sends what has ended until each is answered."""
@@ -256,7 +264,7 @@ class Peers:
             for (token, completion), code in zip(items, answer.codes):
                 self.finished.pop(token, None)
                 if code == m.Code.OK:
-                    self._ledger.completion_counts(token.id, completion.end == m.End.SUCCEEDED)
+                    self.ledger.completion_counts(token.id, completion.end == m.End.SUCCEEDED)
 
     def renew(self):
         progress = tuple(m.Progress(t.id, t.epoch, t.dispatch, 0.5, "half") for t in self.started)

@@ -5,7 +5,7 @@ import sys
 import campaign
 from power_cut import PowerCut
 from script import Template
-from trial import run_trial
+from trial import count_calls, run_trial
 
 NEVER = 10**9
 
@@ -19,7 +19,7 @@ def at_call(template, call, sector, seed):
 def run(trials, full, seed):
     template = Template()
     for name, start in (("new store", None), ("grown store", template)):
-        calls = at_call(start, NEVER, None, 0).counters.disk_calls
+        calls = count_calls(lambda: at_call(start, NEVER, None, 0), start).disk_calls
         points = range(1, calls + 1) if full else campaign.spread(range(1, calls + 1), 7)
         seeds = range(seed, seed + (2 if full else 1))
         trials.group(f"power cut, {name}, unsynced dropped", at_call, [(start, point, None, 0) for point in points])

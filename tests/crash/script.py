@@ -61,7 +61,7 @@ def prepare(peers):
     [ids["bad"]] = peers.submit([b"bad"], queue="b", kind="u")
     run_jobs(peers, 1, m.End.REJECTED)
     ids["short"] = peers.submit([b"short"], keep=1)
-    peers._ledger.purge_asked(ids["short"])
+    peers.ledger.purge_asked(ids["short"])
     run_jobs(peers, 1)
     peers.admin("pause", queue="b")
     ids["waiting"] = peers.submit([b"waiting %d" % n for n in range(3)], queue="b")
@@ -90,7 +90,7 @@ def grown(peers, ids):
 
 def finish(peers):
     """Runs whatever is left to its end."""
-    ledger = peers._ledger
+    ledger = peers.ledger
 
     def is_quiet():
         for token in list(peers.started):
@@ -104,7 +104,7 @@ def finish(peers):
 
 
 def read_all(peers):
-    ledger = peers._ledger
+    ledger = peers.ledger
     ledger.read(peers.read(ledger.jobs), peers.list_all())
 
 
@@ -122,7 +122,7 @@ class Template:
             peers = Peers(broker, ledger, died)
             peers.connect()
             self.ids = prepare(peers)
-            self._session, self._started, self._through = peers._session, dict(peers.started), peers._through
+            self._worker = peers.worker()
             broker.kill()
             peers.close()
             content = (broker.store / "data.mdb").read_bytes()
@@ -143,4 +143,4 @@ class Template:
 
     def take_over(self, peers):
         """The worker that held leases when the store was copied."""
-        peers._session, peers.started, peers._through = self._session, dict(self._started), self._through
+        peers.take_over(self._worker)

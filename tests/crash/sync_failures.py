@@ -6,7 +6,7 @@ import campaign
 from broker_process import CrashFailure
 from power_cut import Kind, PowerCut, after_fault, read_journal
 from script import Template
-from trial import run_trial
+from trial import count_calls, run_trial
 
 NEVER = 10**9
 EXIT_INTERNAL, EXIT_TEMPORARY = 70, 75
@@ -32,7 +32,7 @@ def failing(template, kind, number, what, then, seed):
 def run(trials, full, seed):
     template = Template()
     for name, start in (("new store", None), ("grown store", template)):
-        counted = failing(start, "sync", NEVER, "EIO", None, 0).counters
+        counted = count_calls(lambda: failing(start, "sync", NEVER, "EIO", None, 0), start)
         for kind, what, calls in (("sync", "EIO", counted.syncs), ("write", "EIO", counted.writes),
                                   ("write", "ENOSPC", counted.writes), ("write", "short", counted.writes)):
             thens = [(None, 0)] if kind == "write" else [(None, 0), (0, 0), (512, seed), (4096, seed + 1)]
