@@ -138,6 +138,7 @@ void Auditor::note_list(server::Route route, const wire::Message& message, const
   if (!list.cursor.empty() && earlier != chains_.end()) question.chain = earlier->second;
   if (question.chain.at == 0) {
     question.chain.at = event_;
+    question.chain.seen = std::make_shared<std::set<JobId>>();
     question.chain.queue = list.queue;
     question.chain.type = list.type;
     question.chain.states = list.states;
@@ -150,7 +151,7 @@ void Auditor::judge_listed(const Question& asked, const wire::Listed& answer) {
   for (const wire::JobInfo& info : answer.jobs) {
     if (chain.last && !(info.id < *chain.last)) return fail("a list names " + name(info.id) + " out of order, or twice");
     chain.last = info.id;
-    chain.seen.insert(info.id);
+    chain.seen->insert(info.id);
     const bool matches = (chain.queue.empty() || info.queue == chain.queue) &&
                          (chain.type.empty() || info.type == chain.type) &&
                          (chain.states == 0 || (chain.states & state_bit(info.state)) != 0);
@@ -175,7 +176,7 @@ bool Auditor::must_be_listed(const Job& job, const audit::Chain& chain) const {
 void Auditor::judge_unlisted(const audit::Chain& chain, bool is_end) {
   if (!is_end && !chain.last) return;
   for (const auto& [id, job] : jobs_) {
-    if ((!is_end && id < *chain.last) || chain.seen.contains(id) || !must_be_listed(job, chain)) continue;
+    if ((!is_end && id < *chain.last) || chain.seen->contains(id) || !must_be_listed(job, chain)) continue;
     return fail(name(id) + " is missing in a list");
   }
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -86,7 +87,7 @@ struct Chain {
   std::uint64_t at = 0;  // of the first
   std::string queue, type;
   std::uint32_t states = 0;
-  std::set<JobId> seen;
+  std::shared_ptr<std::set<JobId>> seen;  // of all of them together
   std::optional<JobId> last;
 };
 // A purge or retry of a queue and those that go on where it stopped.

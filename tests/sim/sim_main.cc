@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "tests/sim/commit.h"
 #include "tests/sim/world.h"
 
 namespace rota::sim {
@@ -28,19 +29,6 @@ void on_abort(int /*signal*/) {
                                  running_high * 1'000'000'000ULL + static_cast<unsigned long long>(running_low),
                                  running_high * 1'000'000'000ULL + static_cast<unsigned long long>(running_low));
   if (size > 0) (void)!::write(STDERR_FILENO, text, static_cast<std::size_t>(size));
-}
-
-// Of the tree that this was built from; a replay needs the same.
-std::string commit() {
-  std::string text;
-  const std::string command = "git -C '" ROTA_SOURCE_DIR "' describe --always --dirty --abbrev=12 2>/dev/null";
-  if (FILE* pipe = ::popen(command.c_str(), "r"); pipe != nullptr) {
-    char line[128];
-    if (std::fgets(line, sizeof line, pipe) != nullptr) text = line;
-    ::pclose(pipe);
-  }
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  return text.empty() ? "unknown" : text;
 }
 
 struct Arguments {
@@ -70,7 +58,7 @@ int run_seeds(const Arguments& arguments) {
     if (!world.run()) {
       ++failed;
       std::printf("seed %llu FAILED: %s\n  commit %s; replay: test_sim --seed %llu --trace\n",
-                  static_cast<unsigned long long>(seed), world.verdict().c_str(), commit().c_str(),
+                  static_cast<unsigned long long>(seed), world.verdict().c_str(), built_commit(),
                   static_cast<unsigned long long>(seed));
       std::fflush(stdout);
     }
