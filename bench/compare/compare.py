@@ -38,7 +38,7 @@ class Comparison:
     def jobs_for(self, row, system):
         """How many jobs keep the system busy for about the row's seconds."""
         if self.options.jobs:
-            return self.options.jobs
+            return max(self.options.jobs, row.options.get("clients", 1))
         if row.fixed_jobs:
             return row.fixed_jobs // (10 if self.options.quick else 1)
         seconds = row.seconds / 10 if self.options.quick else row.seconds
@@ -69,7 +69,8 @@ class Comparison:
                 try:
                     if system.name not in jobs:
                         jobs[system.name] = self.jobs_for(row, system)
-                    runs.setdefault(system.name, []).append(self.run(row, system, jobs[system.name]))
+                    figures = self.run(row, system, jobs[system.name])
+                    runs.setdefault(system.name, []).append(figures)
                 except RunFailed as failure:
                     failures[system.name] = str(failure)
             self.measure_limits(row, runs)
@@ -107,7 +108,7 @@ class Comparison:
 def parse_options():
     parser = argparse.ArgumentParser(prog="rota compare", description="Measures Rota beside other queues.")
     parser.add_argument("--bin", type=Path, required=True, help="folder of the built programs")
-    parser.add_argument("--root", type=Path, default=Path("build/compare/root"), help="where the packages are unpacked")
+    parser.add_argument("--root", type=Path, default=Path("build/tools/compare"), help="where the packages are unpacked")
     parser.add_argument("--data", type=Path, default=Path("build/compare/data"), help="its disk is what is measured")
     parser.add_argument("--only", action="append", default=[], metavar="ROW", help="rows by name or pattern (--list shows)")
     parser.add_argument("--systems", action="append", default=[], metavar="NAME", help="only these beside Rota, or a pattern")

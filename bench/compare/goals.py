@@ -105,7 +105,8 @@ def cpu_goals(row):
     out = []
     for name in ("lifecycle-memory-64", "lifecycle-memory-512", "lifecycle-fsync-64", "lifecycle-fsync-512"):
         result = row(name)
-        others = [median(result, peer, "cpu_s_per_million") for peer in peers(result)]
+        others = [median(result, peer, "cpu_s_per_million") for peer in peers(result)
+                  if "memory" in name or is_synced(result, peer)]
         least = min((value for value in others if value), default=None)
         out.append(Goal(f"server CPU a job, {name.replace('lifecycle-', '').replace('-', ', batches of ')}: the thriftiest peer",
                         over(median(result, "rota", "cpu_s_per_million"), least), most=1))

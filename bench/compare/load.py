@@ -5,7 +5,7 @@ import resource
 import subprocess
 import sys
 
-RUN_PATIENCE = 1800  # seconds
+RUN_PATIENCE = 900  # seconds
 CLIENT_STACK = 256 * 1024  # of a thread: ten thousand of them at most
 DESCRIPTORS = 65536
 
@@ -22,9 +22,12 @@ def limits_for_many():
 
 def run_json(programs, command, many=False):
     """The JSON object that a program printed."""
-    done = subprocess.run([programs.find(command[0]) or command[0], *map(str, command[1:])], env=programs.environment,
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=RUN_PATIENCE, check=False,
-                          preexec_fn=limits_for_many if many else None)
+    try:
+        done = subprocess.run([programs.find(command[0]) or command[0], *map(str, command[1:])], env=programs.environment,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=RUN_PATIENCE, check=False,
+                              preexec_fn=limits_for_many if many else None)
+    except subprocess.TimeoutExpired as timeout:
+        raise RunFailed(f"{command[0]} was not done after {RUN_PATIENCE} s") from timeout
     if done.returncode != 0:
         raise RunFailed(f"{command[0]} exited with {done.returncode}: {done.stderr.strip()[-500:]}")
     return json.loads(done.stdout)

@@ -5,6 +5,7 @@ import sys
 from exec_rate import EXEC_ROW
 from figures import columns, is_synced, median, number, ratio, spread
 from goals import goals
+from limit_runs import NAMES
 from machine import as_text
 from restart_time import RESTART_ROW
 from rows import ROWS
@@ -13,14 +14,17 @@ from systems import FSYNC, MEMORY, PLAIN
 
 INTRODUCTION = """# Performance
 
-Written by `./scripts/rota compare --write`, which installs nothing but libraries, unpacks the servers beside the build, starts
-each on loopback with an empty directory, and puts the same load on all of them. To repeat it: a quiet machine, half a day's
-patience or `--only`, and
+How Rota compares with beanstalkd, gearmand, Redis, NATS JetStream and RabbitMQ as queues, with GNU parallel, task-spooler and
+xargs where jobs are commands, and with what a bare ZeroMQ relay, LMDB and the disk allow. On a quiet machine with Debian 12,
 
     ./scripts/rota compare --write
 
-`--quick` shows in minutes that it works; `--only 'lifecycle-*'` picks rows, `--list` names them, `--systems 'redis*'` picks what
-stands beside Rota. [How it is measured](#how-it-is-measured) stands at the end.
+measures all of it in some hours and writes tables and plots into this page. It installs only the client libraries; the servers
+are unpacked from Debian's packages into `build/tools/compare`, and each runs on loopback, on a free port, in an empty directory,
+only as long as it is measured. `--quick` shows in minutes that everything works, `--only 'lifecycle-*'` picks rows (`--list`
+names them), `--systems 'redis*'` picks what stands beside Rota. Figures are kept in `build/compare/results.json`, row by row, so
+that rows may be measured one after the other; `--page-from-results` writes the page from them. [How it is
+measured](#how-it-is-measured) stands at the end.
 """
 
 METHOD = """## How it is measured
@@ -85,7 +89,7 @@ def table(row, result, says):
 def goal_table(rows):
     out = ["", "## Goals", "", "Rota's figure as a multiple of", "", "| | Rota | wanted | |", "| --- | --- | --- | --- |"]
     for goal in goals(rows):
-        value = "–" if goal.value is None else f"{goal.value:.3g} {goal.unit}"
+        value = "–" if goal.value is None else f"{number(goal.value, 2 if goal.value < 10 else 0)} {goal.unit}"
         out.append(f"| {goal.text} | {value} | {goal.wanted()} | {goal.verdict()} |")
     return out
 
@@ -109,6 +113,14 @@ def plots(rows, results, folder):
     return after
 
 
+def kind_of(row, result, name):
+    if name.startswith("rota"):
+        return "rota"
+    if name in NAMES.values():
+        return "limit"
+    return "not synced" if "fsync" in row.title and is_synced(result, name) is False else "peer"
+
+
 def bar_plot(title, members, results):
     groups = []
     for row in members:
@@ -116,7 +128,8 @@ def bar_plot(title, members, results):
         figures = {name: system[key] for name, system in results[row.name]["figures"].items() if key in system}
         if figures:
             ordered = sorted(figures.items(), key=lambda item: -item[1]["median"])
-            groups.append((row.title, [(name, f["median"], f["least"], f["most"]) for name, f in ordered]))
+            groups.append((row.title, [(name, kind_of(row, results[row.name], name), f["median"], f["least"], f["most"])
+                                       for name, f in ordered]))
     return bars(title, groups) if groups else None
 
 
@@ -132,7 +145,7 @@ def line_plot(title, members, results):
 
 
 def write_page(kept, docs):
-    facts, results = kept["machine"], {result["row"]: result for result in kept["rows"]}
+    facts, results = kept.get("machine"), {result["row"]: result for result in kept["rows"]}
     folder = docs / "performance"
     folder.mkdir(parents=True, exist_ok=True)
     rows = [*ROWS, EXEC_ROW, RESTART_ROW]
@@ -140,8 +153,10 @@ def write_page(kept, docs):
     says = {system.name: system.says for system in MEMORY}
     for_fsync = {system.name: system.says for system in FSYNC}
     for_plain = {system.name: system.says for system in PLAIN}
-    out = [INTRODUCTION, f"Measured on {as_text(facts)}; Rota's commit {facts['commit']}; {facts['runs']} turns."]
-    out += goal_table(results)
+    out = [INTRODUCTION]
+    if results:
+        out.append(f"Measured on {as_text(facts)}; Rota's commit {facts['commit']}; {facts['runs']} turns.")
+        out += goal_table(results)
     for section, about in SECTIONS.items():
         members = [row for row in rows if row.section == section and row.name in results]
         if not members:

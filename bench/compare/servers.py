@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -19,6 +20,11 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def allow_many_connections():
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class Programs:
@@ -97,7 +103,8 @@ class Server:
         environment["ROTA_SYNC_WATCH"] = str(self.watch)
         with open(self.directory / "log", "ab") as log:
             process = subprocess.Popen([self.programs.find(command[0]) or command[0], *map(str, command[1:])], env=environment,
-                                       cwd=self.directory, stdin=subprocess.DEVNULL, stdout=stdout or log, stderr=log)
+                                       cwd=self.directory, stdin=subprocess.DEVNULL, stdout=stdout or log, stderr=log,
+                                       preexec_fn=allow_many_connections)
         self.processes.append(process)
         return process
 
@@ -191,7 +198,7 @@ class Redis(Server):
     def command(self):
         keep = ["yes", "--appendfsync", self.appendfsync] if self.durability == "fsync" else ["no"]
         return ["redis-server", "--bind", "127.0.0.1", "--port", self.port, "--dir", self.directory, "--save", "",
-                "--appendonly", *keep]
+                "--maxclients", "20000", "--appendonly", *keep]
 
 
 class Beanstalkd(Server):

@@ -5,6 +5,7 @@ from math import ceil, floor, log10
 
 COLOURS = ["#c2410c", "#2563eb", "#0d9488", "#7c3aed", "#ca8a04", "#64748b", "#db2777", "#15803d", "#1e40af", "#a16207",
            "#4b5563", "#9f1239"]
+KIND_COLOURS = {"rota": "#c2410c", "peer": "#2563eb", "not synced": "#93c5fd", "limit": "#9ca3af"}
 WIDTH = 860
 FONT = "font-family='system-ui,sans-serif'"
 
@@ -27,19 +28,18 @@ def shown(value):
 
 
 def bars(title, groups):
-    """`groups`: [(heading, [(name, median, least, most)])], drawn one below the other, each on its own scale."""
-    names = list(dict.fromkeys(name for _, rows in groups for name, *_ in rows))
-    colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
-    left, right, bar, y, parts = 210, 90, 20, 50, []
+    """`groups`: [(heading, [(name, kind, median, least, most)])], drawn one below the other, each on its own scale."""
+    left, right, bar, y, parts = 240, 90, 20, 50, []
     for heading, rows in groups:
         parts.append(text(16, y, heading, 12, weight="600", fill="#4b5563"))
         y += 10
         scale = (WIDTH - left - right) / max([most for *_, most in rows] + [1e-9])
-        for name, value, least, most in rows:
-            weight = "600" if name.startswith("rota") else "normal"
-            parts.append(text(left - 8, y + bar * 0.7, name, 12, "end", weight))
+        for name, kind, value, least, most in rows:
+            weight = "600" if kind == "rota" else "normal"
+            label = f"{name} (not synced)" if kind == "not synced" else name
+            parts.append(text(left - 8, y + bar * 0.7, label, 12, "end", weight))
             parts.append(f"<rect x='{left}' y='{y + 2}' width='{max(value * scale, 1):.1f}' height='{bar - 5}' rx='2' "
-                         f"fill='{colours[name]}'/>")
+                         f"fill='{KIND_COLOURS[kind]}'/>")
             middle = y + bar / 2 - 0.5
             parts.append(f"<line x1='{left + least * scale:.1f}' y1='{middle:.1f}' x2='{left + most * scale:.1f}' "
                          f"y2='{middle:.1f}' stroke='#111827' stroke-width='1.5'/>")
