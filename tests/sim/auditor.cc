@@ -92,6 +92,7 @@ void Auditor::broker_started() {
   resumes_open_.clear();
   purges_open_.clear();
   departed_.clear();
+  for (auto& [uuid, session] : sessions_) session.drain_acked = session.drained = false;  // a drain is not stored
   for (auto& [id, job] : jobs_) {
     // What was promised to memory is lost with it.
     if (job.ask.options.durability == Durability::memory && job.received_at != 0) {

@@ -120,6 +120,8 @@ void Auditor::judge_accepted(const Question& asked, std::size_t item, Job& job, 
     ++job.accepted_times;
     const bool once_more = job.accepted_times > 1 && !may_be_gone(job);
     if (once_more) return fail(name(job.ask.id) + " was accepted as new twice");
+    // Its earlier life counts no more, although it is young again.
+    if (job.accepted_times > 1) job.may_be_forgotten = true;
     job.accepted_request = event_;
     job.accepted_item = item;
   }
@@ -223,7 +225,7 @@ void Auditor::judge_job(std::uint64_t asked_at, const wire::JobInfo& info, std::
   if (info.queue != job->ask.queue || info.type != job->ask.type) return fail(name(info.id) + " changed its queue or type");
   if (job->purged_at != 0 && job->purged_at < asked_at) return fail(name(info.id) + " is known although it was purged");
   if (job->ask.options.keep.count() == 0 && job->told_life != 0 && job->told_life < life_ &&
-      job->ask.options.durability == Durability::fsync) {
+      job->ask.options.durability == Durability::fsync && job->submits == 1 && !job->retried) {
     return fail(name(info.id) + " was not to be kept, had ended before the last restart, and is known");
   }
   if (!is_final(info.state)) return told_alive(*job, info.state, why);
