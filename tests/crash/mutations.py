@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Damage to every file of a store: bits, bytes, pages, length, missing files. Usage: mutations.py [--full] [--seed N].
+"""Damage to every file of a store: bits, bytes, pages, length, missing files. Usage: mutations.py [--full] [--seed N]
+[--cases N] [--starts N].
 
 A broker is filled with jobs of every kind and killed. Copies of its store are damaged, and each must be refused with a clear
 error, serve everything as it was, or tell of the jobs that cannot be read; never anything else. Thousands are read by
@@ -173,18 +174,21 @@ class Table:
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--full", action="store_true", help="thousands of cases, not a sample")
+    parser.add_argument("--cases", type=int, help="so many of each kind through the store")
+    parser.add_argument("--starts", type=int, help="so many of each kind through a broker")
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
+    cases = chosen.cases if chosen.cases is not None else 1500 if chosen.full else 12
+    starts = chosen.starts if chosen.starts is not None else 60 if chosen.full else 2
     source = Source()
     try:
         table = Table()
         print(HEADER, flush=True)
         scratch = source.folder / "scratch"
-        read = subprocess.run([BIN / "store_damage", source.store, scratch, "500" if chosen.full else "12", str(chosen.seed)],
-                              check=False)
+        read = subprocess.run([BIN / "store_damage", source.store, scratch, str(cases), str(chosen.seed)], check=False)
         with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("ROTA_JOBS", os.cpu_count() or 2))) as pool:
             for kind in KINDS:
-                seeds = range(chosen.seed * 1000, chosen.seed * 1000 + (40 if chosen.full else 2))
+                seeds = range(chosen.seed * 1000, chosen.seed * 1000 + starts)
                 table.row(f"{kind}, broker", pool.map(lambda seed, kind=kind: real_trial(source, kind, seed), seeds))
         table.row("a file lost or replaced, broker", file_trials(source))
         return 0 if read.returncode == 0 and table.is_good else 1
