@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/micro/instruction_counter.h"
 #include "common/base/prng.h"
 #include "common/wire/codec.h"
 
@@ -59,11 +60,14 @@ void BM_Encode(benchmark::State& state, Make make) {
   const auto jobs = static_cast<std::size_t>(state.range(0));
   const wire::Message message = make(jobs, payload);
   std::string frame;
+  const micro::InstructionCounter counter;
+  counter.start();
   for (auto _ : state) {
     frame.clear();
     wire::encode(message, frame);
     benchmark::DoNotOptimize(frame.data());
   }
+  counter.report(state, state.iterations() * state.range(0));
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 
@@ -72,11 +76,14 @@ void BM_Decode(benchmark::State& state, Make make) {
   std::string frame;
   wire::encode(make(static_cast<std::size_t>(state.range(0)), payload), frame);
   wire::Decoder decoder;
+  const micro::InstructionCounter counter;
+  counter.start();
   for (auto _ : state) {
     auto message = decoder.decode(frame);
     if (!message.ok()) state.SkipWithError("refused");
     benchmark::DoNotOptimize(message);
   }
+  counter.report(state, state.iterations() * state.range(0));
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 
@@ -84,7 +91,10 @@ void BM_ContentHash(benchmark::State& state) {
   const std::string payload(static_cast<std::size_t>(state.range(0)), 'x');
   wire::SubmitItem item;
   item.payload = payload;
+  const micro::InstructionCounter counter;
+  counter.start();
   for (auto _ : state) benchmark::DoNotOptimize(wire::content_hash(1, item));
+  counter.report(state, state.iterations());
   state.SetItemsProcessed(state.iterations());
 }
 
@@ -95,7 +105,11 @@ void BM_StoredForms(benchmark::State& state) {
   report.result = "ok";
   std::string bytes;
   wire::encode_report(report, bytes);
+  const micro::InstructionCounter counter;
+  counter.start();
   for (auto _ : state) benchmark::DoNotOptimize(wire::decode_report(bytes));
+  counter.report(state, state.iterations());
+  state.SetItemsProcessed(state.iterations());
   state.SetItemsProcessed(state.iterations());
 }
 
@@ -111,5 +125,3 @@ BENCHMARK(BM_ContentHash)->Arg(100)->Arg(1024);
 BENCHMARK(BM_StoredForms);
 
 }  // namespace
-
-BENCHMARK_MAIN();
