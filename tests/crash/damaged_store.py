@@ -6,12 +6,11 @@ import subprocess
 from broker_process import BIN, PATIENCE
 
 FACTS = ("id", "state", "queue", "type", "priority", "key", "attempt", "retries")  # that no restart changes
-SMALL = ["--store-limit", "256MiB"]
 
 
 def rota(broker, *arguments, stdin="", code=0):
-    done = subprocess.run([BIN / "rota", "--broker", broker.ready["clients"], *map(str, arguments)], input=stdin.encode(),
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=PATIENCE, check=False)
+    done = subprocess.run([BIN / "rota", "--broker", broker.ready["clients"], "--timeout", "30s", *map(str, arguments)],
+                          input=stdin.encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=PATIENCE, check=False)
     if code is not None and done.returncode != code:
         raise AssertionError(f"rota {arguments}: exit {done.returncode}: {done.stderr.decode()}")
     return done
@@ -70,6 +69,9 @@ def facts(broker, ids):
             said[job["id"]] = {name: job.get(name) for name in FACTS}
     else:
         for job in ids:
+            # A broker that met damage has ended; nobody answers any more.
+            if not broker.alive:
+                break
             one = rota(broker, "--output", "json", "status", job, code=None)
             if one.returncode == 0:
                 said[job] = {name: json.loads(one.stdout).get(name) for name in FACTS}
@@ -79,5 +81,7 @@ def facts(broker, ids):
 
 
 def result(broker, job):
+    if not broker.alive:
+        return ""
     done = rota(broker, "result", job, code=None)
     return done.stdout if done.returncode == 0 else done.stderr.decode()

@@ -109,10 +109,10 @@ def start_damaged(source, files):
             return "refused", ""
         verdict, why = compare(source, broker)
         if not broker.alive and verdict != "CRASH":
-            # A broker that meets damage while it serves ends with the error that names it.
+            # A broker that meets damage while it serves ends with the error that names the record.
             code = broker.process.returncode
             text = broker.log_text()
-            return ("refused", "") if code in EXIT_DAMAGED and "damaged" in text else ("CRASH", f"exit {code}: {text}")
+            return ("reported", "") if code in EXIT_DAMAGED and "damaged" in text else ("CRASH", f"exit {code}: {text}")
         return verdict, why
 
 
