@@ -2,7 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <memory>
+#include <string>
 #include <zmq.hpp>
+
+#include "common/net/endpoint.h"
 
 namespace rota::net {
 namespace {
@@ -48,6 +53,37 @@ TEST(Socket, RequestAndAnswerTravel) {
   EXPECT_EQ(dealer->receive()->view(), "answer");
   EXPECT_FALSE(dealer->receive());
   EXPECT_FALSE(router.receive(received));
+}
+
+// Waits until `count` is what it should be: the library's thread changes it.
+bool becomes(const Router::Unread& count, std::size_t wanted) {
+  const Now start = read_clocks();
+  while (count->load() != wanted && read_clocks().steady - start.steady < kLongEnough) wait({}, Millis{1});
+  return count->load() == wanted;
+}
+
+TEST(Socket, LargeFramesCountAsUnreadUntilTheKernelHasThem) {
+  Context context;
+  Router router = bind_local(context);
+  const auto unread = std::make_shared<std::atomic<std::size_t>>(0);
+  auto dealer = Dealer::connect(context, router.endpoint(), {});
+  ASSERT_TRUE(dealer.ok());
+  send_when_connected(*dealer, "hello");
+  ASSERT_TRUE(wait_readable(router));
+  Router::Received received;
+  ASSERT_TRUE(router.receive(received));
+  EXPECT_EQ(router.send(received.from, "small", unread), SendResult::sent);
+  EXPECT_EQ(unread->load(), 0U);
+  const std::string large(1 << 20, 'x');
+  EXPECT_EQ(router.send(received.from, large, unread), SendResult::sent);
+  ASSERT_TRUE(wait_readable(*dealer));
+  EXPECT_EQ(dealer->receive()->view(), "small");
+  ASSERT_TRUE(wait_readable(*dealer));
+  EXPECT_EQ(dealer->receive()->view(), large);
+  EXPECT_TRUE(becomes(unread, 0));
+  // To a peer that is not there nothing is handed over.
+  EXPECT_EQ(router.send("nobody", large, unread), SendResult::unreachable);
+  EXPECT_EQ(unread->load(), 0U);
 }
 
 TEST(Socket, SendingToTheDepartedSaysSo) {
