@@ -280,7 +280,8 @@ void Saboteur::after_read(server::ReadTask& task) {
     task.status = {};
     for (const JobId& id : task.ids) task.found.asked(id);
   }
-  if (!is(Canary::forgotten_dedup) || task.ids.empty() || task.with_body) return;
+  const auto for_a_client = [](const server::ReadTask::Reader& one) { return one.want != server::ReadTask::Want::facts; };
+  if (!is(Canary::forgotten_dedup) || task.ids.empty() || std::ranges::any_of(task.readers, for_a_client)) return;
   task.found = server::FoundJobs{};
   for (const JobId& id : task.ids) task.found.asked(id);
 }
