@@ -62,7 +62,13 @@ void Auditor::sent(server::Side side, server::Route route, const wire::Message& 
 void Auditor::ask(server::Route route, const wire::Message& message, Question question) {
   const auto [at, is_new] = questions_.try_emplace({route, message.request});
   // The same once more: an answer may still be to the first.
-  if (!is_new) question.at = at->second.at;
+  if (!is_new) {
+    question.at = at->second.at;
+    if (question.type == at->second.type) {
+      question.chain = at->second.chain;
+      question.bulk = at->second.bulk;
+    }
+  }
   at->second = std::move(question);
 }
 
