@@ -83,7 +83,7 @@ class Auditor {
   void judge_bulk(const Question& asked, const wire::AdminReply& answer);
   void judge_purged(const audit::Bulk& bulk);
   void judge_listed(const Question& asked, const wire::Listed& answer);
-  void judge_unlisted(const audit::Chain& chain, bool is_end);
+  void judge_unlisted(const audit::Chain& chain, const std::optional<JobId>& before, bool is_end);
   [[nodiscard]] bool must_be_listed(const Job& job, const audit::Chain& chain) const;
   void judge_refusal(server::Route route, const wire::Message& message);
   void judge_error(server::Route route, const wire::Message& message, const wire::ErrorReply& error);
@@ -125,7 +125,7 @@ class Auditor {
   std::uint64_t event_ = 0;
   std::uint64_t life_ = 0;
   Steady started_;
-  std::unordered_map<JobId, Job> jobs_;
+  std::map<JobId, Job> jobs_;
   std::map<Uuid, Session> sessions_;
   std::map<server::Route, Uuid> bound_;  // route → session
   std::map<QuestionKey, Question> questions_;

@@ -159,7 +159,7 @@ void Auditor::judge_listed(const Question& asked, const wire::Listed& answer) {
     judge_job(asked.at, info, "LIST");
     if (failed()) return;
   }
-  judge_unlisted(chain, answer.cursor.empty());
+  judge_unlisted(chain, asked.chain.last, answer.cursor.empty());
   if (!answer.cursor.empty()) chains_[std::string(answer.cursor)] = std::move(chain);
 }
 
@@ -172,12 +172,13 @@ bool Auditor::must_be_listed(const Job& job, const audit::Chain& chain) const {
   return job.told && !job.retried && job.told_at < chain.at && (chain.states & state_bit(*job.told)) != 0;
 }
 
-// Everything down to where the list has come.
-void Auditor::judge_unlisted(const audit::Chain& chain, bool is_end) {
+// Everything from where the page before ended down to where this one did.
+void Auditor::judge_unlisted(const audit::Chain& chain, const std::optional<JobId>& before, bool is_end) {
   if (!is_end && !chain.last) return;
-  for (const auto& [id, job] : jobs_) {
-    if ((!is_end && id < *chain.last) || chain.seen->contains(id) || !must_be_listed(job, chain)) continue;
-    return fail(name(id) + " is missing in a list");
+  const auto end = before ? jobs_.lower_bound(*before) : jobs_.end();
+  for (auto at = is_end ? jobs_.begin() : jobs_.lower_bound(*chain.last); at != end; ++at) {
+    if (!must_be_listed(at->second, chain) || chain.seen->contains(at->first)) continue;
+    return fail(name(at->first) + " is missing in a list");
   }
 }
 
