@@ -57,7 +57,7 @@ EXTERNAL = [
     (r"^(hiredis|libgearman-1\.0|nats)/|^amqp(_tcp_socket)?\.h$", r"^bench/compare/plain_"),
     (r"^xxhash\.h$", r"^common/wire/[^/]*\.cc$|^broker/store/|^broker/server/cursor\.cc$|^tests/unit/store/"),
     (r"^absl/", r"^broker/|^worker/|^client/"),
-    (r"^CLI/", PROGRAM_FILES + r"|^bench/"),
+    (r"^CLI/", PROGRAM_FILES + r"|^bench/|^tests/fuzz/"),
     (r"^toml\+\+/", r"^common/program/"),
     (r"^spdlog/", PROGRAM_FILES + r"|^broker/server/|^worker/"),
     (r"^nlohmann/", PROGRAM_FILES + "|" + ANY_TEST),
