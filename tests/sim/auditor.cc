@@ -97,6 +97,7 @@ void Auditor::broker_started() {
   questions_.clear();
   resumes_open_.clear();
   purges_open_.clear();
+  retries_open_.clear();
   departed_.clear();
   for (auto& [uuid, session] : sessions_) session.drain_acked = session.drained = false;  // a drain is not stored
   for (auto& [id, job] : jobs_) {

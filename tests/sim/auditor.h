@@ -83,6 +83,7 @@ class Auditor {
   void judge_bulk(const Question& asked, const wire::AdminReply& answer);
   void judge_purged(const audit::Bulk& bulk);
   void judge_listed(const Question& asked, const wire::Listed& answer);
+  void note_retry(Job& job);
   void judge_unlisted(const audit::Chain& chain, const std::optional<JobId>& before, bool is_end);
   [[nodiscard]] bool must_be_listed(const Job& job, const audit::Chain& chain) const;
   void judge_refusal(server::Route route, const wire::Message& message);
@@ -130,13 +131,13 @@ class Auditor {
   std::map<server::Route, Uuid> bound_;  // route → session
   std::map<QuestionKey, Question> questions_;
   std::map<std::pair<Token, JobId>, std::uint64_t> completed_first_;
-  std::map<std::string, std::uint64_t> resumes_open_, purges_open_;  // received and not answered, by queue
-  std::set<std::string> paused_;                                     // acknowledged, and no resume received since
-  std::map<std::string, audit::Chain> chains_;                       // lists that go on, by cursor
-  std::map<std::string, audit::Bulk> bulks_;                         // purges and retries that go on, by cursor
-  std::map<server::Route, std::uint64_t> departed_;                  // clients that said goodbye
-  std::vector<std::uint64_t> turnovers_;                             // a HELLO or GOODBYE of a worker came
-  server::Route refusal_due_ = 0;                                    // took something malformed
+  std::map<std::string, std::uint64_t> resumes_open_, purges_open_, retries_open_;  // received and not answered, by queue
+  std::set<std::string> paused_;                     // acknowledged, and no resume received since
+  std::map<std::string, audit::Chain> chains_;       // lists that go on, by cursor
+  std::map<std::string, audit::Bulk> bulks_;         // purges and retries that go on, by cursor
+  std::map<server::Route, std::uint64_t> departed_;  // clients that said goodbye
+  std::vector<std::uint64_t> turnovers_;             // a HELLO or GOODBYE of a worker came
+  server::Route refusal_due_ = 0;                    // took something malformed
   bool refused_ = false;
 };
 

@@ -26,12 +26,8 @@ void Auditor::received_from_client(server::Route route, const wire::Message& mes
       question.ids.push_back(item.id);
       Job* job = job_of(item.id);
       if (job == nullptr) continue;
-      ++job->retries_open;
-      job->retried = true;
-      job->retried_at = event_;
-      job->told_life = job->purged_at = 0;
-      // What is told of memory jobs does not wait in line with the rest: their ends cannot be put in order.
-      if (job->ask.options.durability == Durability::memory) job->may_be_forgotten = true;
+      note_retry(*job);
+      job->purged_at = 0;
     }
   } else if (const auto* wait = std::get_if<wire::Wait>(&message.body)) {
     question.ids = wait->ids;
@@ -65,6 +61,8 @@ void Auditor::note_submit(server::Route route, const wire::Message& message, con
     ++job->submits;
     job->told_life = job->purged_at = 0;
     if (purges_open_[job->ask.queue] > 0 || may_be_gone(*job)) job->may_be_forgotten = true;
+    // A retry that stands in line behind its client's other requests may be carried out after this.
+    if (retries_open_[job->ask.queue] > 0) note_retry(*job);
     // Forgotten at once, or soon: its id is new again.
     if (job->may_be_forgotten) job->told.reset();
   }

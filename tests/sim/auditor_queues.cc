@@ -48,6 +48,7 @@ void Auditor::note_admin(server::Route route, const wire::Message& message, cons
     ++resumes_open_[question.queue];
   }
   if (admin.verb == "purge") ++purges_open_[question.queue];
+  if (admin.verb == "retry") ++retries_open_[question.queue];
   if (admin.verb == "purge" || admin.verb == "retry") {
     const auto earlier = bulks_.find(cursor);
     if (!cursor.empty() && earlier != bulks_.end()) {
@@ -72,17 +73,23 @@ void Auditor::begin_bulk(Question& question) {
       job.may_be_forgotten = true;
       continue;
     }
-    ++job.retries_open;
-    job.retried = true;
-    job.retried_at = event_;
-    job.told_life = 0;
-    if (job.ask.options.durability == Durability::memory) job.may_be_forgotten = true;
+    note_retry(job);
   }
+}
+
+void Auditor::note_retry(Job& job) {
+  ++job.retries_open;
+  job.retried = true;
+  job.retried_at = event_;
+  job.told_life = 0;
+  // What is told of memory jobs does not wait in line with the rest: their ends cannot be put in order.
+  if (job.ask.options.durability == Durability::memory) job.may_be_forgotten = true;
 }
 
 void Auditor::judge_admin(const Question& asked, const wire::AdminReply& answer) {
   if (asked.verb == "resume" && resumes_open_[asked.queue] > 0) --resumes_open_[asked.queue];
   if (asked.verb == "purge" && purges_open_[asked.queue] > 0) --purges_open_[asked.queue];
+  if (asked.verb == "retry" && retries_open_[asked.queue] > 0) --retries_open_[asked.queue];
   if (asked.verb == "purge" || asked.verb == "retry") return judge_bulk(asked, answer);
   if (asked.verb == "drain" && answer.code == Code::ok) {
     for (auto& [uuid, session] : sessions_) {
@@ -210,6 +217,7 @@ void Auditor::judge_error(server::Route route, const wire::Message& message, con
   }
   if (asked.verb == "resume") --resumes_open_[asked.queue];
   if (asked.verb == "purge") --purges_open_[asked.queue];
+  if (asked.verb == "retry") --retries_open_[asked.queue];
   if (asked.type != wire::MessageType::list || error.code != Code::not_found) return;
   for (const auto& [id, job] : jobs_) {
     if (!must_be_listed(job, asked.chain)) continue;
