@@ -6,6 +6,7 @@
 
 #include "bench/compare/nats.h"
 
+#include <atomic>
 #include <charconv>
 #include <deque>
 #include <optional>
@@ -226,7 +227,8 @@ class Nats : public Peer {
 
  private:
   Load load_;
-  std::size_t producers_ = 0, workers_ = 0;
+  std::atomic<std::size_t> producers_{0};
+  std::size_t workers_ = 0;
 };
 
 }  // namespace

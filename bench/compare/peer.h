@@ -60,7 +60,7 @@ class Peer {
   virtual ~Peer() = default;
   // Submitters are told when a job is complete.
   [[nodiscard]] virtual bool tells_the_end() const { return false; }
-  // `told`: whether they shall be (it can cost). `wake_fd`: -1 for none.
+  // `told`: whether they shall be (it can cost). `wake_fd`: -1 for none. From several threads at once.
   [[nodiscard]] virtual std::unique_ptr<Producer> producer(Progress& progress, bool told, int wake_fd) = 0;
   [[nodiscard]] virtual std::unique_ptr<Worker> worker(Progress& progress) = 0;
 };

@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <barrier>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -68,25 +70,28 @@ class Timer {
   int fd_;
 };
 
-// All producers at once, each with its share, until their shares are done. Connections are made before `begin` is called.
-void submit_all(Peer& peer, Progress& progress, const Load& load, bool told, bool windowed,
-                const std::function<void()>& begin) {
-  std::vector<std::unique_ptr<Producer>> producers;
-  for (std::uint64_t i = 0; i < load.clients; ++i) {
-    producers.push_back(peer.producer(progress, told, windowed && !told ? progress.wake_fd() : -1));
-  }
-  begin();
+using Producers = std::vector<std::unique_ptr<Producer>>;
+
+// All producers at once, each with its share, until their shares are done. `begin` is called when all are connected. The
+// producers are given back still connected: saying goodbye is no part of the work.
+Producers submit_all(Peer& peer, Progress& progress, const Load& load, bool told, bool windowed,
+                     const std::function<void()>& begin) {
+  Producers producers(load.clients);
+  std::barrier ready(static_cast<std::ptrdiff_t>(load.clients), [&begin]() noexcept { begin(); });
+  const auto submit = [&](std::uint64_t i) {
+    producers[i] = peer.producer(progress, told, windowed && !told ? progress.wake_fd() : -1);
+    ready.arrive_and_wait();
+    const Share share{load.jobs * i / load.clients, load.jobs * (i + 1) / load.clients};
+    submit_share(*producers[i], progress, load, share, told, windowed);
+  };
   if (load.clients == 1) {
-    submit_share(*producers.front(), progress, load, {0, load.jobs}, told, windowed);
-    return;
+    submit(0);
+    return producers;
   }
   std::vector<std::thread> threads;
-  for (std::uint64_t i = 0; i < load.clients; ++i) {
-    const Share share{load.jobs * i / load.clients, load.jobs * (i + 1) / load.clients};
-    threads.emplace_back(
-        [&, share, &producer = *producers[i]] { submit_share(producer, progress, load, share, told, windowed); });
-  }
+  for (std::uint64_t i = 0; i < load.clients; ++i) threads.emplace_back(submit, i);
   for (std::thread& thread : threads) thread.join();
+  return producers;
 }
 
 Json lifecycle(Peer& peer, const Load& load, const Server& server) {
@@ -99,7 +104,7 @@ Json lifecycle(Peer& peer, const Load& load, const Server& server) {
   const std::uint64_t syncs = server.syncs != nullptr ? server.syncs->syncs.load() : 0;
   ServerUsage before;
   std::int64_t start = 0;
-  submit_all(peer, progress, load, told, windowed, [&] {
+  const Producers producers = submit_all(peer, progress, load, told, windowed, [&] {
     before = read_usage(server.processes);
     start = now_ns();
   });
@@ -120,7 +125,7 @@ Json backlog(Peer& peer, const Load& load, const Server& server) {
   const std::uint64_t syncs = server.syncs != nullptr ? server.syncs->syncs.load() : 0;
   ServerUsage before;
   std::int64_t start = 0;
-  submit_all(peer, progress, load, false, false, [&] {
+  const Producers producers = submit_all(peer, progress, load, false, false, [&] {
     before = read_usage(server.processes);
     start = now_ns();
   });
