@@ -5,9 +5,10 @@ import resource
 import subprocess
 import sys
 
+from servers import allow_many_connections
+
 RUN_PATIENCE = 900  # seconds
 CLIENT_STACK = 256 * 1024  # of a thread: ten thousand of them at most
-DESCRIPTORS = 65536
 
 
 class RunFailed(Exception):
@@ -15,8 +16,7 @@ class RunFailed(Exception):
 
 
 def limits_for_many():
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(DESCRIPTORS, hard) if hard >= 0 else DESCRIPTORS, hard))
+    allow_many_connections()
     resource.setrlimit(resource.RLIMIT_STACK, (CLIENT_STACK, resource.getrlimit(resource.RLIMIT_STACK)[1]))
 
 

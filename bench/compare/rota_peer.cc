@@ -19,6 +19,7 @@ namespace rota::compare {
 namespace {
 
 constexpr const char* kType = "bench.noop";
+constexpr std::size_t kClientsOfContext = 2000;  // a client has several sockets, a context 16,384 at most
 constexpr int kMostPriority = 127;
 constexpr int kMostDelayMs = 2000;
 constexpr Millis kTimeout = std::chrono::minutes{2};
@@ -183,15 +184,24 @@ class RotaPeer : public Peer {
   explicit RotaPeer(const Load& load) : load_(load), finish_(load.jobs) {}
   bool tells_the_end() const override { return true; }
   std::unique_ptr<Producer> producer(Progress& progress, bool told, int wake_fd) override {
-    return std::make_unique<RotaProducer>(load_, context_, progress, told, wake_fd);
+    return std::make_unique<RotaProducer>(load_, next_context(), progress, told, wake_fd);
   }
   std::unique_ptr<Worker> worker(Progress& progress) override {
     return std::make_unique<RotaWorker>(load_, progress, finish_);
   }
 
  private:
+  // One for all clients, as a process has it, as far as its sockets reach.
+  net::Context& next_context() {
+    const std::scoped_lock lock(mutex_);
+    if (clients_++ % kClientsOfContext == 0) contexts_.push_back(std::make_unique<net::Context>());
+    return *contexts_.back();
+  }
+
   Load load_;
-  net::Context context_;  // of all clients, as one process has it
+  std::mutex mutex_;
+  std::size_t clients_ = 0;
+  std::vector<std::unique_ptr<net::Context>> contexts_;
   Finish finish_;
 };
 

@@ -13,6 +13,7 @@ import urllib.request
 from pathlib import Path
 
 START_PATIENCE = 60  # seconds; RabbitMQ takes ten
+DESCRIPTORS = 131072
 SYNC_RECORD_BYTES = 64  # room for SyncRecord of sync_watch.h
 
 
@@ -23,8 +24,13 @@ def free_port():
 
 
 def allow_many_connections():
+    """As many descriptors as ten thousand clients need, or as the system allows."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    wanted = max(hard, DESCRIPTORS)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
+    except (OSError, ValueError):  # only root may raise what was set for it
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class Programs:
