@@ -16,11 +16,11 @@ import machine
 from exec_rate import EXEC_ROW, measure_exec
 from figures import combine, latency_of, print_row
 from limit_runs import NAMES, run_limit
-from load import RunFailed, run_load
+from load import run_load
 from page import write_page
 from rows import ROWS
 from restart_time import RESTART_ROW, measure_restart
-from servers import Programs
+from servers import Programs, RunFailed
 from systems import SERVERS
 
 PROBE_JOBS = 2000  # to learn how many a system does in a second

@@ -16,12 +16,13 @@ FIGURES = [
     ("cpu_s_per_million", "server CPU, s per million", 2),
     ("fill_cpu_s_per_million", "CPU submitting", 2),
     ("drain_cpu_s_per_million", "CPU draining", 2),
+    ("restart_s", "s until it serves", 2),
     ("commits", "commits", 0),
     ("jobs_per_commit", "jobs a commit", 1),
     ("store_bytes_per_job", "store, B/job", 0),
     ("written_bytes_per_job", "written to disk, B/job", 0),
 ]
-LOWER_IS_BETTER = {"latency_p50_us", "latency_p99_us", "memory_bytes_per_job"}
+LOWER_IS_BETTER = {"latency_p50_us", "latency_p99_us", "memory_bytes_per_job", "restart_s"}
 
 
 def latency_of(figures):

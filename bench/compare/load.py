@@ -5,14 +5,10 @@ import resource
 import subprocess
 import sys
 
-from servers import allow_many_connections
+from servers import RunFailed, allow_many_connections
 
 RUN_PATIENCE = 900  # seconds
 CLIENT_STACK = 256 * 1024  # of a thread: ten thousand of them at most
-
-
-class RunFailed(Exception):
-    pass
 
 
 def limits_for_many():
