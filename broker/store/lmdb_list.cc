@@ -1,14 +1,13 @@
 #include <algorithm>
 
-#include "broker/store/fields.h"
 #include "broker/store/lmdb_finished.h"
 
 // Lists: finished jobs by id, which is the order they were made in.
 namespace rota::store::lmdb {
 namespace {
 
-// One walk down `finished` and, beside it, the outcomes that are not filed yet. Most records do not match: of those only
-// the fields that decide are looked at.
+// One walk down `finished` and, beside it, the outcomes that are not filed yet. Records that do not match are checked like
+// the others: a damaged field must not hide one.
 class ListWalk {
  public:
   ListWalk(const Env& env, const Txn& txn, const ListQuery& query, const DoomedJobs& doomed,
@@ -43,7 +42,7 @@ class ListWalk {
     while (at_filed_ || next_unswept_ < unswept_.size()) {
       const bool in_index = next_unswept_ < unswept_.size() && (!at_filed_ || filed_id_ <= unswept_[next_unswept_].id);
       const JobId id = in_index ? unswept_[next_unswept_].id : filed_id_;
-      if (time_of(id) < query_.since) return {};
+      if (time_of(id) < query_.since) return at_filed_ ? check_place(view(filed_id_), filed_) : Status();
       if (given == most || page_.visited == visits) {
         page_.more = true;
         return {};
@@ -76,7 +75,14 @@ class ListWalk {
     const int rc = ::mdb_cursor_get(finished.get(), &key, &value, MDB_SET_RANGE);
     if (rc == MDB_NOTFOUND) return step(finished, MDB_LAST);
     if (rc != 0) return env_.failure("read finished", rc);
+    if (Status s = check_place(to_view(key), to_view(value)); !s) return s;
     return step(finished, MDB_PREV);
+  }
+
+  // The records before and behind what is walked: one that belongs into it may stand there, under a damaged key.
+  Status check_place(std::string_view key, std::string_view record) const {
+    if (is_in_place(key, record)) return {};
+    return env_.damaged(Table::finished, key);
   }
 
   Status step(const Cursor& finished, MDB_cursor_op where) {
@@ -93,13 +99,11 @@ class ListWalk {
   }
 
   Status look_filed(bool& matches) {
-    FieldReader read(filed_.substr(std::min(filed_.size(), kChecksumSize)));
-    const std::string_view outcome = read.sized();
-    const auto state = peek_end_state(outcome);
-    if (!state || !read.ok()) return env_.damaged(Table::finished, view(filed_id_));
-    matches = is_wanted(*state) && !doomed_.contains(filed_id_);
+    StoredFinished job;
+    if (!open_finished(view(filed_id_), filed_, false, job)) return env_.damaged(Table::finished, view(filed_id_));
+    matches = is_wanted(job.end.outcome.state) && !doomed_.contains(filed_id_);
     if (!matches) return {};
-    if (Status s = look_shared(read.rest(), Table::finished, view(filed_id_), matches); !s || !matches) return s;
+    if (Status s = look_shared(job.stored, Table::finished, view(filed_id_), matches); !s || !matches) return s;
     return reader_.filed(filed_id_, filed_, sink_);
   }
 
@@ -107,19 +111,17 @@ class ListWalk {
     const NumberKey finish = number_key(job.finish);
     std::string_view record;
     if (Status s = find(*outcomes_, Table::outcomes, view(finish), record, there); !s || !there) return s;
-    const std::string_view payload = record.substr(std::min(record.size(), kChecksumSize));
-    const auto state = peek_end_state(payload);
-    if (!state) return env_.damaged(Table::outcomes, view(finish));
-    matches = is_wanted(*state);
+    const auto payload = open_record(Table::outcomes, view(finish), record);
+    StoredEnd end;
+    if (!payload || !decode_end(*payload, end)) return env_.damaged(Table::outcomes, view(finish));
+    matches = is_wanted(end.outcome.state);
     if (matches && is_narrow()) {
-      FieldReader read(payload);
-      (void)read.byte();
-      const NumberKey sequence = number_key(read.varint());
+      const NumberKey sequence = number_key(end.outcome.sequence);
       bool has_body = false;
       if (Status s = find(*bodies_, Table::bodies, view(sequence), record, has_body); !s) return s;
-      if (!has_body) return env_.damaged(Table::bodies, view(sequence));
-      const std::string_view body = record.substr(std::min(record.size(), kChecksumSize));
-      if (Status s = look_shared(body, Table::bodies, view(sequence), matches); !s) return s;
+      StoredJob stored;
+      if (!has_body || !open_job(view(sequence), record, false, stored)) return env_.damaged(Table::bodies, view(sequence));
+      if (Status s = look_shared(stored, Table::bodies, view(sequence), matches); !s) return s;
     }
     if (!matches) return {};
     const auto given = reader_.unswept(job.id, job.finish, sink_);
@@ -140,11 +142,9 @@ class ListWalk {
   [[nodiscard]] bool is_narrow() const { return !query_.queue.empty() || !query_.type.empty(); }
   [[nodiscard]] bool is_wanted(JobState state) const { return (query_.states & state_bit(state)) != 0; }
 
-  Status look_shared(std::string_view job_payload, Table table, std::string_view key, bool& matches) {
+  Status look_shared(const StoredJob& stored, Table table, std::string_view key, bool& matches) {
     matches = true;
     if (!is_narrow()) return {};
-    StoredJob stored;
-    if (!peek_shared(job_payload, stored)) return env_.damaged(table, key);
     const auto shared = reader_.shared().of(stored, table, key);
     if (!shared) return shared.error();
     matches = (query_.queue.empty() || (*shared)->queue == query_.queue) &&

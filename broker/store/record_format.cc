@@ -195,12 +195,6 @@ bool decode_job(std::string_view payload, StoredJob& stored) {
   return read_shared(read, flags, stored) && decode_job_fields(read.rest(), flags, stored);
 }
 
-bool peek_shared(std::string_view job_payload, StoredJob& stored) {
-  FieldReader read(job_payload);
-  const std::uint8_t flags = read.byte();
-  return read_shared(read, flags, stored);
-}
-
 std::size_t checked_size(std::string_view payload, const StoredJob& stored) {
   return payload.size() - (stored.has_body_checksum ? stored.job.body.size() : 0);
 }
@@ -305,6 +299,17 @@ std::optional<JobState> peek_end_state(std::string_view outcome_payload) {
   const std::uint8_t state = read.byte();
   if (!read.ok()) return std::nullopt;
   return job_state_from_number(state);
+}
+
+std::optional<JobId> peek_finished_id(std::string_view payload) {
+  FieldReader read(payload);
+  FieldReader outcome(read.sized());
+  if (outcome.byte() != static_cast<std::uint8_t>(EndKind::outcome)) return std::nullopt;
+  (void)outcome.varint();  // sequence
+  (void)outcome.varint();  // lease
+  const JobId id = outcome.uuid();
+  if (!outcome.ok()) return std::nullopt;
+  return id;
 }
 
 void append_finished(std::string& out, std::string_view outcome_payload, std::string_view job_payload) {

@@ -125,10 +125,9 @@ struct StoredFinished {
 };
 [[nodiscard]] bool decode_finished(std::string_view payload, StoredFinished& finished);
 
-// --- looks at single fields, for lists that pass over most records: they read no further than they must, and what they
-// read is not checked
+// --- looks at single fields: they read no further than they must, and what they read is not checked
 [[nodiscard]] std::optional<JobState> peek_end_state(std::string_view outcome_payload);
-// Of a job: only the shared part, or its number.
-[[nodiscard]] bool peek_shared(std::string_view job_payload, StoredJob& stored);
+// Of a record of `finished`: the id in its outcome.
+[[nodiscard]] std::optional<JobId> peek_finished_id(std::string_view payload);
 
 }  // namespace rota::store

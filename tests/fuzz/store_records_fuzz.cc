@@ -30,9 +30,6 @@ void job(std::string_view bytes) {
   StoredJob stored;
   if (!decode_job(bytes, stored)) return;
   ROTA_CHECK(checked_size(bytes, stored) <= bytes.size());
-  StoredJob peeked;
-  ROTA_CHECK(peek_shared(bytes, peeked));
-  ROTA_CHECK(peeked.shared == stored.shared && peeked.shared_number == stored.shared_number);
   std::string fields;
   const std::uint8_t flags = append_job(fields, stored.job, true);
   StoredJob again;
@@ -79,8 +76,10 @@ void end(std::string_view bytes) {
 }
 
 void finished(std::string_view bytes) {
+  const auto id = peek_finished_id(bytes);
   StoredFinished record;
   if (!decode_finished(bytes, record)) return;
+  ROTA_CHECK(id == record.end.outcome.id);
   std::string stored;
   append_finished(stored, record.outcome_payload, record.job_payload);
   StoredFinished again;

@@ -323,7 +323,7 @@ TEST(LmdbStore, DamagedOutcomeIsNamed) {
   EXPECT_THAT(read.error().message, testing::HasSubstr("finished record " + to_string(id) + " is damaged"));
 }
 
-TEST(LmdbStore, DamagedRecordIsNeverListedButHoldsUpNoListThatPassesIt) {
+TEST(LmdbStore, DamagedRecordIsNeverListedNorPassedOver) {
   const TempDir directory;
   {
     auto first = reopen(directory.path());
@@ -343,9 +343,16 @@ TEST(LmdbStore, DamagedRecordIsNeverListedButHoldsUpNoListThatPassesIt) {
   EXPECT_EQ(all.error().code, Code::internal);
   EXPECT_THAT(all.error().message, testing::HasSubstr("finished record " + to_string(job_id(2)) + " is damaged"));
   EXPECT_TRUE(given.empty());
-  ListQuery query;
-  query.queue = "other";
-  ASSERT_TRUE(again.store->list(query, sink).ok());
+  // Whether it is of that queue or in that state, a damaged record cannot tell.
+  ListQuery other;
+  other.queue = "other";
+  ListQuery failed;
+  failed.states = state_bit(JobState::failed);
+  for (const ListQuery& query : {other, failed}) EXPECT_FALSE(again.store->list(query, sink).ok());
+  EXPECT_TRUE(given.empty());
+  ListQuery past;
+  past.below = job_id(2);
+  ASSERT_TRUE(again.store->list(past, sink).ok());
   EXPECT_EQ(given, (std::vector<JobId>{job_id(1)}));
 }
 

@@ -1,7 +1,8 @@
 // Measures the stores: store_speed lifecycle|load|finished [lmdb|memory] [JOBS] [DIRECTORY]
 //   lifecycle: accept, lease, finish and file JOBS jobs of 100 bytes, in commits of 64, 256 and 1024 jobs, sweeper included
 //   load:      commit JOBS live jobs of 100 bytes, then open the store again
-//   finished:  file JOBS finished jobs, list some, and forget them, 1,000 a commit from the newest id down
+//   finished:  file JOBS finished jobs, list some, look for others that are not there, and forget them, 1,000 a commit from
+//   the newest id down
 #include <unistd.h>
 
 #include <algorithm>
@@ -205,6 +206,30 @@ void time_list(Store& store, const char* what, const ListQuery& query) {
               static_cast<double>(best) / 1e3);
 }
 
+// Looks for ids that the store does not know, 1,000 at a time.
+void time_absent(Store& store, const char* what, const std::vector<JobId>& ids) {
+  std::int64_t best = INT64_MAX;
+  for (int i = 0; i < 50; ++i) {
+    const std::int64_t before = monotonic_us();
+    if (!store.find(ids, {}, [](std::size_t, const queue::FinishedJob&) { std::exit(1); })) std::exit(1);
+    best = std::min(best, monotonic_us() - before);
+  }
+  std::printf("find, %s: %zu absent ids in %.3f ms\n", what, ids.size(), static_cast<double>(best) / 1e3);
+}
+
+void time_absent(Driver& driver) {
+  std::vector<JobId> fresh;
+  std::vector<JobId> between;
+  for (int i = 0; i < 1000; ++i) {
+    fresh.push_back(make_job_id(driver.wall + Millis{3'600'000 + i}, 0x656, driver.random));
+    JobId other = driver.ids[driver.random.next() % driver.ids.size()];
+    other.bytes[15] ^= 0x55U;
+    between.push_back(other);
+  }
+  time_absent(driver.store, "newer than all", fresh);
+  time_absent(driver.store, "scattered among those known", between);
+}
+
 void forget_all(Driver& driver, const std::vector<JobId>& ids) {
   const std::int64_t start = monotonic_us();
   const double cpu = cpu_seconds();
@@ -244,6 +269,7 @@ void finished(const Args& args) {
   query.most = 1000;
   query.below = driver.ids[driver.ids.size() / 2];
   time_list(*store, "1,000 from the middle", query);
+  time_absent(driver);
   if (!std::is_sorted(driver.ids.begin(), driver.ids.end())) {
     // The sequence of a job is its place in `ids`.
     std::printf("ids of one millisecond are in random order, as from several clients\n");
