@@ -2,13 +2,13 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 
+#include "broker/store/full_disk.h"
 #include "broker/store/replaced_head.h"
 #include "common/base/check.h"
 #include "common/base/limits.h"
@@ -20,15 +20,6 @@ constexpr unsigned kMaxReaders = 254;  // reads off the loop, and a backup from 
 
 // LMDB's file of readers for that many: its two locks and each reader take 64 bytes.
 constexpr off_t kReadersFileSize = 64 * (kMaxReaders + 2);
-
-// What a file system keeps for its own, or rounds up, below which a failed write found no room.
-constexpr std::uint64_t kNoRoom = limits::MiB;
-
-bool is_full(const std::string& directory) {
-  struct statvfs disk {};
-  if (::statvfs(directory.c_str(), &disk) != 0 || disk.f_blocks == 0) return false;
-  return static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize < kNoRoom || disk.f_favail == 0;
-}
 
 // LMDB makes lock.mdb longer without room for it and writes through its map: on a full disk that is SIGBUS. Any other
 // reason why this cannot be done LMDB will meet by itself.
@@ -63,8 +54,8 @@ std::uint64_t pages_of(const Txn& txn, MDB_dbi table) {
 
 Error failure(std::string_view directory, std::string_view doing, int rc) {
   std::string message(directory);
-  // LMDB tells a write that was cut short, as by a full disk, as EIO.
-  if (rc == ENOSPC || rc == EDQUOT || (rc == EIO && is_full(message))) {
+  // LMDB tells a write that was cut short, as by a full disk or a quota, as EIO.
+  if (rc == ENOSPC || rc == EDQUOT || (rc == EIO && is_disk_full(message))) {
     message.append(": cannot ").append(doing).append(": the disk is full (").append(::mdb_strerror(rc));
     return {Code::store_full, std::move(message.append("); make room on it and start again"))};
   }

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "broker/store/full_disk.h"
 #include "broker/store/lmdb_env.h"
 #include "tests/unit/store/small_disk.h"
 
@@ -50,6 +51,25 @@ TEST_F(NoRoom, WriteThatWasCutShortNamesTheFullDisk) {
   const Error full = lmdb::failure(directory_.path(), "sync a commit", EIO);
   EXPECT_EQ(full.code, Code::store_full);
   EXPECT_THAT(full.message, testing::HasSubstr("cannot sync a commit: the disk is full"));
+}
+
+TEST(Quota, IsUsedUpAtItsHardLimitAndAtTheSoftOneWhenItsGraceIsOver) {
+  constexpr std::uint64_t kNow = 1'800'000'000;
+  EXPECT_FALSE(is_used_up({.used = 100}, 10, kNow));
+  EXPECT_FALSE(is_used_up({.used = 90, .hard = 100}, 10, kNow));
+  EXPECT_TRUE(is_used_up({.used = 91, .hard = 100}, 10, kNow));
+  EXPECT_TRUE(is_used_up({.used = 120, .hard = 100}, 10, kNow));
+  EXPECT_FALSE(is_used_up({.used = 60, .soft = 50, .soft_ends = kNow + 1}, 10, kNow));
+  EXPECT_TRUE(is_used_up({.used = 60, .soft = 50, .soft_ends = kNow}, 10, kNow));
+  EXPECT_FALSE(is_used_up({.used = 49, .soft = 50, .soft_ends = kNow}, 10, kNow));
+  EXPECT_FALSE(is_used_up({.used = 60, .soft = 50}, 10, kNow));
+}
+
+TEST(Quota, ThatIsToldByNameIsAFullDisk) {
+  const TempDir directory;
+  EXPECT_EQ(lmdb::failure(directory.path(), "sync a commit", EDQUOT).code, Code::store_full);
+  // Without a quota that is used up, the same cut-short write is a fault of the disk.
+  EXPECT_EQ(lmdb::failure(directory.path(), "sync a commit", EIO).code, Code::internal);
 }
 
 }  // namespace
