@@ -63,7 +63,7 @@ Status FinishedReader::check_moved(const JobId& id, std::string_view key, std::s
 }
 
 bool is_in_place(std::string_view key, std::string_view record) {
-  if (record.size() < kChecksumSize) return false;
+  if (key.size() != JobId().bytes.size() || record.size() < kChecksumSize) return false;
   const std::string_view payload = record.substr(kChecksumSize);
   if (const auto id = peek_finished_id(payload); id && view(*id) == key) return true;
   // That one is damaged: the job part has the id as well, wherever it begins now.

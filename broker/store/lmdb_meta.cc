@@ -47,6 +47,21 @@ Result<bool> is_new(Env& env) {
   return false;
 }
 
+// All tables are made together. One that is not there has a damaged name; a new one in its place would be empty.
+Status must_have_tables(Env& env) {
+  const auto txn = env.begin_read();
+  if (!txn) return txn.error();
+  for (std::size_t i = 1; i <= kTableCount; ++i) {
+    const auto table = static_cast<Table>(i);
+    const auto there = env.open_table(*txn, table);
+    if (!there) return there.error();
+    if (*there) continue;
+    return Error{Code::internal, env.directory() + "/data.mdb has no table " + std::string(table_name(table)) +
+                                     ": it is damaged, or no store; restore it from a backup"};
+  }
+  return {};
+}
+
 }  // namespace
 
 void append_numbers(std::string& out, const Numbers& numbers) {
@@ -87,6 +102,9 @@ Result<std::uint64_t> read_format(const Env& env, const Txn& txn) {
 Status prepare_tables(Env& env) {
   const auto fresh = is_new(env);
   if (!fresh) return fresh.error();
+  if (!*fresh) {
+    if (Status status = must_have_tables(env); !status) return status;
+  }
   auto txn = env.begin_write();
   if (!txn) return txn.error();
   if (Status status = env.open_tables(*txn); !status) return status;

@@ -294,6 +294,19 @@ TEST(LmdbStore, DamagedLiveJobStopsTheStart) {
   EXPECT_THAT(opened.error().message, testing::HasSubstr("bodies record 1 is damaged"));
 }
 
+TEST(LmdbStore, DamagedNameOfATableStopsTheStart) {
+  for (std::size_t i = 1; i <= kTableCount; ++i) {
+    const TempDir directory;
+    must_commit(*reopen(directory.path()).store, Changes().accept(Job{.number = 1}).finish(1, 0, "report"));
+    const std::string name(table_name(static_cast<Table>(i)));
+    ASSERT_GT(damage(data_file(directory), name, name.size() - 1), 0) << name;
+    const auto store = open_lmdb(directory.path(), kSmall);
+    ASSERT_FALSE(store.ok()) << name;
+    EXPECT_EQ(store.error().code, Code::internal);
+    EXPECT_THAT(store.error().message, testing::HasSubstr("has no table " + name + ": it is damaged"));
+  }
+}
+
 TEST(LmdbStore, DamagedLargeBodyIsNeverHandedOut) {
   const TempDir directory;
   must_commit(*reopen(directory.path()).store,
