@@ -148,10 +148,13 @@ class Program:
         return self.wait(seconds)
 
     def wait(self, seconds=30):
+        """The exit code. What it printed stands in `lines` by then."""
         try:
-            return self.process.wait(seconds * PATIENCE)
+            code = self.process.wait(seconds * PATIENCE)
         except subprocess.TimeoutExpired:
             raise Deadline(f"{self.name} did not end within {seconds} s\n{self.log_text()}") from None
+        self._reader.join(5 * PATIENCE)  # not for ever: a process that it left behind may hold its stdout open
+        return code
 
     def close(self):
         if self.alive:

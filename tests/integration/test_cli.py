@@ -268,7 +268,7 @@ class Submit(RotaTest):
         self.b = self.restart(self.b)
         go.touch()
         self.assertEqual(7, waiting.wait(60), waiting.log_text())
-        self.assertEqual(["out"], [line.rstrip("\n") for line in waiting.lines])
+        self.assertEqual(["out"], waiting.lines)
 
     def test_interrupt_cancels_what_is_not_acknowledged_too(self):
         process = subprocess.Popen([BIN / "rota", "--broker", self.b.clients, "submit", "--wait", "--each-line", "-", "--",
