@@ -33,24 +33,27 @@ def free_port():
 
 
 class DiskStage:
-    """One cycle. Attributes `directory`, `programs` and `environment` serve Program."""
+    """One cycle, which starts nothing before start(). Attributes `directory`, `programs` and `environment` serve Program."""
 
     def __init__(self, directory, disk, number):
         self.directory = Path(directory)
         self.programs = []
         self.environment = {"HOME": str(directory), "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
+        self.number = number
         self.data = disk.path / f"store-{number}"
         self.history = self.directory / f"history-{number}"
         self.history.mkdir()
         self.clients, self.workers = (f"tcp://127.0.0.1:{free_port()}" for _ in range(2))
         self.nemesis = Nemesis(self.history, lease_ms=LEASE_MS)
+
+    def start(self):
         self.start_broker()
         self.worker = Program(self, [BIN / "history-worker", "--broker", self.workers, "--directory", self.history, "--name", "w1",
-                                     "--slots", "8"], "history-worker ready", name=f"worker-{number}").wait_ready(PATIENT)
+                                     "--slots", "8"], "history-worker ready", name=f"worker-{self.number}").wait_ready(PATIENT)
         self.client = Program(self, [
             BIN / "history-client", "--broker", self.clients, "--directory", self.history, "--name", "c1", "--rate", "400", "--batch",
             "16", "--window", "400", "--patience", f"{PATIENT}s", "--large", "50", "--flaky", "5", "--delayed", "10", "--longs", "2",
-            "--cancels", "2"], "history-client ready", name=f"client-{number}").wait_ready(PATIENT)
+            "--cancels", "2"], "history-client ready", name=f"client-{self.number}").wait_ready(PATIENT)
 
     def start_broker(self):
         self.broker = Program(self, [
@@ -104,7 +107,23 @@ class DiskStage:
     def close(self):
         for program in list(self.programs):
             program.close()
-        shutil.rmtree(self.data, ignore_errors=True)
+
+    def remove_store(self):
+        """Makes room for that of the next cycle."""
+        shutil.rmtree(self.data)
+
+
+def play(stage, cycle, disk, random_, number):
+    """One cycle and the report about it; the store is left if something is wrong."""
+    try:
+        stage.start()
+        cycle(stage, disk, random_, number)
+        report = stage.finish()
+    finally:
+        stage.close()
+    if report.ok:
+        stage.remove_store()
+    return report
 
 
 def main(what, cycle, mebibytes, short, full, description):
@@ -116,28 +135,27 @@ def main(what, cycle, mebibytes, short, full, description):
     small_disk.enter_namespace()
     folder = Path(tempfile.mkdtemp(prefix="rota-disk-"))
     total, counts = checker.Report(), Counter()
+    disk, is_well = None, False
     try:
         disk = small_disk.SmallDisk(folder, mebibytes)
         for number in range(full if chosen.full else short):
-            stage = DiskStage(folder, disk, number)
-            try:
-                counts.update(cycle(stage, disk, random.Random(chosen.seed * 1000 + number), number) or {})
-                report = stage.finish()
-            finally:
-                stage.close()
+            report = play(DiskStage(folder, disk, number), cycle, disk, random.Random(chosen.seed * 1000 + number), number)
             total.add(report)
             counts["cycles"] += 1
             for finding in report.findings:
                 print(f"FOUND in cycle {number}, seed {chosen.seed}: {finding}", file=sys.stderr)
-        disk.unmount()
+        is_well = total.ok
     except small_disk.Skip as skip:
         print(f"skipped: {skip}")
-        return small_disk.SKIPPED
+        is_well = total.ok
+        return small_disk.SKIPPED if total.ok else 1
     finally:
-        if total.ok:
-            shutil.rmtree(folder, ignore_errors=True)
-        else:
-            print(f"the histories are in {folder}", file=sys.stderr)
+        if not is_well:
+            print(f"the histories and logs are in {folder}, the store of the last cycle in disk.img there", file=sys.stderr)
+        if disk is not None:
+            disk.close()
+        if is_well:
+            shutil.rmtree(folder)
     print(HEADER)
     print(f"| {what} | {counts['cycles']} | {total.attempted} | {total.acked} | {total.refused} | {total.succeeded} | {total.lost} | "
           f"{total.unexpected} | {total.duplicates} | {total.explained} |")
