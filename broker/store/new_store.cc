@@ -44,8 +44,13 @@ int sync_directories_above(const std::string& directory) {
 
 bool is_there(const std::string& directory) {
   struct stat file {};
-  // An empty file is no store yet.
-  return ::stat(data_file(directory).c_str(), &file) == 0 ? file.st_size > 0 : errno != ENOENT;
+  return ::stat(data_file(directory).c_str(), &file) == 0 || errno != ENOENT;
+}
+
+// The file gets its name when it is whole: one without bytes was a store.
+bool is_empty(const std::string& directory) {
+  struct stat file {};
+  return ::stat(data_file(directory).c_str(), &file) == 0 && file.st_size == 0;
 }
 
 Status make_whole(const std::string& directory, std::uint64_t map_size, std::uint64_t least_map_size) {
@@ -67,6 +72,9 @@ Status make_store(const std::string& directory, std::uint64_t map_size, std::uin
   const std::string young = directory + "/new";
   std::error_code ignored;
   fs::remove_all(young, ignored);
+  if (is_empty(directory)) {
+    return Error{Code::internal, directory + " is damaged (data.mdb is empty); restore the store from a backup"};
+  }
   if (!is_there(directory)) {
     Status made = make_whole(young, map_size, least_map_size);
     if (made.ok()) made = give_name(young, directory);

@@ -40,6 +40,8 @@ TEST(LockFile, StoreWhoseFileIsGoneIsNotBegunAnew) {
     EXPECT_THAT(opened.error().message, HasSubstr("held a store, but its data.mdb is gone; restore it from a backup"));
   }
   std::filesystem::remove(directory.path() + "/lock.mdb");
+  EXPECT_FALSE(open_lmdb(directory.path(), kSmall).ok());  // the empty file tells by itself
+  std::filesystem::remove(file_of(directory.path()));
   EXPECT_TRUE(open_lmdb(directory.path(), kSmall).ok());
 }
 

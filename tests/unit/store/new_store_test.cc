@@ -60,10 +60,18 @@ TEST(NewStore, HalfOfOneIsMadeAnew) {
   const std::string young = directory.path() + "/new";
   ASSERT_TRUE(fs::create_directory(young));
   std::ofstream(young + "/data.mdb") << std::string(5000, '\0');
-  std::ofstream(directory.path() + "/data.mdb");  // empty
   ASSERT_TRUE(make_store(directory.path(), kMap, kMap).ok());
   expect_store(directory.path());
   EXPECT_FALSE(fs::exists(young));
+}
+
+TEST(NewStore, EmptyFileIsRefused) {
+  const test::TempDir directory;
+  std::ofstream(directory.path() + "/data.mdb").close();
+  const Status made = make_store(directory.path(), kMap, kMap);
+  ASSERT_FALSE(made.ok());
+  EXPECT_EQ(made.error().code, Code::internal);
+  EXPECT_EQ(made.error().message, directory.path() + " is damaged (data.mdb is empty); restore the store from a backup");
 }
 
 TEST(NewStore, DamageIsNotReplaced) {
