@@ -13,11 +13,12 @@ namespace rota::server {
 namespace {
 
 constexpr int kLooks = 3;                            // in a row, before a connection ends
+constexpr std::uint64_t kRounds = 2;                 // one of them began and ended between two looks
 constexpr Millis kAlertInterval{20};                 // between two looks while something is held
 constexpr int kShare = 20;                           // and at least so many times as long as a look takes
 constexpr Millis kTrimInterval{10'000};              // a trim of much memory takes some ten milliseconds
 constexpr std::uint64_t kFew = 64 * limits::KiB;     // of a message that is on its way: nothing
-constexpr std::uint64_t kTiny = 4;                   // times what came in: memory for frames of a few bytes
+constexpr std::uint64_t kTiny = 12;                  // times what came in: memory for frames of one byte is 21 times that
 constexpr std::uint64_t kGrowth = 32 * limits::MiB;  // of memory, before connections are looked at
 
 // What this process holds besides files: /proc/self/statm, resident less shared.
@@ -68,23 +69,28 @@ void Guard::trim(std::uint64_t memory, Steady now) {
 }
 
 void Guard::inspect(Peers& side, std::uint64_t memory, std::vector<Held>& cut) {
+  std::size_t connections = 0;
   net::each_connection(side.port(), [&](const net::Connection& connection) {
+    ++connections;
     const std::uint64_t delivered = side.delivered(connection);
     const std::uint64_t bytes = connection.received > delivered ? connection.received - delivered : 0;
-    held_ += bytes;
-    if (bytes > largest_.bytes) largest_ = {connection, bytes};
     if (bytes <= kFew) return;
     Suspect& suspect = suspects_[connection.fd];
     if (const auto before = before_.find(connection.fd); before != before_.end()) suspect = before->second;
     if (suspect.peer != connection.peer || suspect.delivered != delivered) {
-      suspect = {connection.peer, delivered, 0, bytes, memory};
+      suspect = {connection.peer, delivered, side.rounds(), 0, bytes, memory};
     }
+    if (side.rounds() < suspect.rounds + kRounds) return;  // whole messages of it may wait
+    suspect.rounds = side.rounds();
+    held_ += bytes;
+    if (bytes > largest_.bytes) largest_ = {connection, bytes};
     // Frames of nothing: memory grows by many times what comes in.
     const bool is_tiny = bytes > suspect.first_bytes + kFew &&
                          memory > suspect.first_memory + kGrowth + kTiny * (bytes - suspect.first_bytes);
     suspect.looks = bytes > max_message_ + limits::kGuardSlack || is_tiny ? suspect.looks + 1 : 0;
     if (suspect.looks >= kLooks) cut.push_back({connection, bytes});
   });
+  side.note_connections(connections);
 }
 
 }  // namespace rota::server

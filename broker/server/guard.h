@@ -14,7 +14,9 @@ namespace rota::server {
 
 // Ends connections that bring more than messages: a message whose frames never end is kept by the library without limit and
 // shown to nobody. What the kernel says that a connection brought, less what came out of it as messages, is what the
-// library holds of it. Cheap while memory does not grow; looks at every connection only then. One thread.
+// library holds of it. Whole messages that only wait to be taken are among that: so a connection is judged by nothing but
+// what it holds after every connection was served and nothing came out of it. Cheap while memory does not grow; looks at
+// every connection only then. One thread.
 class Guard {
  public:
   // `max_message`: the largest body frame that is taken.
@@ -29,7 +31,8 @@ class Guard {
   struct Suspect {
     std::string peer;
     std::uint64_t delivered = 0;
-    int looks = 0;  // in a row with too much and nothing delivered
+    std::uint64_t rounds = 0;  // of its side, when it was last looked at
+    int looks = 0;             // in a row with too much and nothing delivered
     // When it was first seen with some of a message, and nothing was delivered since:
     std::uint64_t first_bytes = 0, first_memory = 0;
   };
@@ -45,8 +48,8 @@ class Guard {
   std::uint64_t trimmed_ = 0;  // memory when the allocator last gave back what it could
   std::uint64_t calm_ = 0;     // anonymous memory when nothing was held
   bool alert_ = false;
-  Millis took_{0};  // the last look at connections
-  std::uint64_t held_ = 0;
+  Millis took_{0};          // the last look at connections
+  std::uint64_t held_ = 0;  // of messages that are not whole
   Held largest_;
   absl::flat_hash_map<int, Suspect> suspects_, before_;  // of this look and the last
 };

@@ -8,21 +8,34 @@
 namespace rota::server {
 
 bool Peers::receive(Route& route) {
-  if (!router_.receive(received_)) return false;
+  const bool is_dry = !router_.receive(received_);
+  note_round(is_dry);
+  if (is_dry) return false;
   const auto [at, is_new] = routes_.try_emplace(received_.from, 0);
   if (is_new) {
     at->second = next_route_++;
     Peer& peer = peers_[at->second];
     peer.id = received_.from;
-    peer.fd = received_.frame.source_fd();
-    if (peer.fd >= 0) {
-      peer.address = net::peer_of(peer.fd);
-      by_fd_[peer.fd] = at->second;
-    }
+    peer.wire = wire_of(received_.frame.source_fd());
   }
   route = at->second;
-  peers_.find(route)->second.delivered += received_.bytes;
+  if (const Peer& peer = peers_.find(route)->second; peer.wire) peer.wire->delivered += received_.bytes;
   return true;
+}
+
+void Peers::note_round(bool is_dry) {
+  if (!is_dry && ++in_round_ <= std::max(routes_.size(), connections_)) return;
+  ++rounds_;
+  in_round_ = 0;
+}
+
+// Goes on counting where a peer was forgotten and its connection was not.
+std::shared_ptr<Peers::Wire> Peers::wire_of(int fd) {
+  std::string address = fd >= 0 ? net::peer_of(fd) : std::string{};
+  if (address.empty()) return nullptr;
+  std::shared_ptr<Wire>& wire = wires_[fd];
+  if (!wire || wire->address != address) wire = std::make_shared<Wire>(Wire{std::move(address), 0});
+  return wire;
 }
 
 void Peers::send(Route route, std::string_view frame) {
@@ -41,12 +54,14 @@ void Peers::send(Route route, std::string_view frame) {
 }
 
 net::SendResult Peers::pass_on(const Peer& peer, std::string_view frame) {
-  if (peer.held->load(std::memory_order_relaxed) > limits::kMaxInLibrary) return net::SendResult::would_block;
+  const bool is_bounded = side_ == Side::client;
+  if (is_bounded && peer.held->load(std::memory_order_relaxed) > limits::kMaxInLibrary) return net::SendResult::would_block;
   return router_.send(peer.id, frame, peer.held);
 }
 
 void Peers::keep(Route route, Peer& peer, std::string_view frame) {
-  if (peer.waiting_bytes + frame.size() > limits::kMaxOutboxBytes) {
+  // A single frame may be larger than what is allowed of many.
+  if (!peer.waiting.empty() && peer.waiting_bytes + frame.size() > limits::kMaxOutboxBytes) {
     ++sent_.overflows;
     close(route, peer);
     return drop(frame);
@@ -66,10 +81,8 @@ void Peers::close_largest() {
 }
 
 std::uint64_t Peers::delivered(const net::Connection& connection) const {
-  const auto known = by_fd_.find(connection.fd);
-  if (known == by_fd_.end()) return 0;
-  const Peer& peer = peers_.at(known->second);
-  return peer.address == connection.peer ? peer.delivered : 0;
+  const auto known = wires_.find(connection.fd);
+  return known != wires_.end() && known->second->address == connection.peer ? known->second->delivered : 0;
 }
 
 std::size_t Peers::unread(Route route) const {
@@ -88,7 +101,7 @@ void Peers::close(Route route, Peer& peer) {
 }
 
 void Peers::drop(std::string_view frame) {
-  if (keep_undelivered_) undelivered_.emplace_back(frame);
+  if (side_ == Side::worker) undelivered_.emplace_back(frame);
 }
 
 bool Peers::flush() {
@@ -118,8 +131,6 @@ void Peers::forget(Route route) {
   if (it == peers_.end()) return;
   sent_.waiting_bytes -= it->second.waiting_bytes;
   blocked_.erase(route);
-  const auto at = by_fd_.find(it->second.fd);
-  if (at != by_fd_.end() && at->second == route) by_fd_.erase(at);
   const auto known = routes_.find(it->second.id);
   if (known != routes_.end() && known->second == route) routes_.erase(known);
   peers_.erase(it);

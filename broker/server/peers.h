@@ -25,13 +25,14 @@ namespace rota::server {
 // thread-safe.
 class Peers {
  public:
-  // `next_route` is shared by both sides, so that numbers are unique in the process. `keep_undelivered`: frames that
-  // certainly never left are kept for take_undelivered().
-  Peers(net::Router router, std::uint64_t& next_route, bool keep_undelivered)
-      : router_(std::move(router)),
+  // `next_route` is shared by both sides, so that numbers are unique in the process. Of workers' frames those that
+  // certainly never left are kept for take_undelivered(), and the library takes what the core hands out: the core bounds
+  // that.
+  Peers(Side side, net::Router router, std::uint64_t& next_route)
+      : side_(side),
+        router_(std::move(router)),
         port_(net::parse_tcp_endpoint(router_.endpoint()) ? net::parse_tcp_endpoint(router_.endpoint())->port : 0),
-        next_route_(next_route),
-        keep_undelivered_(keep_undelivered) {}
+        next_route_(next_route) {}
 
   // False: nothing waits. `route` is the sender's, a new one if it is new. `frame()` lives until the next receive().
   [[nodiscard]] bool receive(Route& route);
@@ -42,8 +43,12 @@ class Peers {
   void forget(Route route);
   // Bytes that the peer has not read: what waits, and what the library holds of large frames.
   [[nodiscard]] std::size_t unread(Route route) const;
-  // Bytes that came as messages over that connection.
+  // Bytes that came as messages over that connection, whatever its peers were called meanwhile.
   [[nodiscard]] std::uint64_t delivered(const net::Connection& connection) const;
+  // How often every connection that had a whole message was served since the start: receive() found nothing more, or took
+  // more messages than there are connections, which it serves in turn. `connections`: as many as there are.
+  [[nodiscard]] std::uint64_t rounds() const { return rounds_; }
+  void note_connections(std::size_t connections) { connections_ = connections; }
   [[nodiscard]] std::uint16_t port() const { return port_; }
   // Tries again to send what waits. True: something still waits.
   bool flush();
@@ -64,16 +69,21 @@ class Peers {
   [[nodiscard]] net::Router& router() { return router_; }
 
  private:
+  // A connection: what came over it.
+  struct Wire {
+    std::string address;          // to tell it from a later one with the same descriptor
+    std::uint64_t delivered = 0;  // bytes of its messages
+  };
   struct Peer {
     net::RoutingId id;
     std::deque<std::string> waiting;
     std::size_t waiting_bytes = 0;
-    std::uint64_t delivered = 0;  // bytes of its messages, on the wire
-    int fd = -1;
-    std::string address;                                                       // behind fd
+    std::shared_ptr<Wire> wire;  // it came over; null if that was gone at once
     net::Router::Unread held = std::make_shared<std::atomic<std::size_t>>(0);  // by the library
     bool closed = false;
   };
+  void note_round(bool is_dry);
+  [[nodiscard]] std::shared_ptr<Wire> wire_of(int fd);
   [[nodiscard]] net::SendResult pass_on(const Peer& peer, std::string_view frame);
   void keep(Route route, Peer& peer, std::string_view frame);
   void close(Route route, Peer& peer);
@@ -84,15 +94,18 @@ class Peers {
     sent_.bytes += frame.size();
   }
 
+  Side side_;
   net::Router router_;
   std::uint16_t port_;
   std::uint64_t& next_route_;
   net::Router::Received received_;
   absl::flat_hash_map<net::RoutingId, Route> routes_;
   absl::flat_hash_map<Route, Peer> peers_;
-  absl::flat_hash_map<int, Route> by_fd_;
+  absl::flat_hash_map<int, std::shared_ptr<Wire>> wires_;  // by descriptor; of an ended one until the next with its number
+  std::uint64_t rounds_ = 0;
+  std::size_t in_round_ = 0;  // messages since the last one began
+  std::size_t connections_ = 0;
   absl::flat_hash_set<Route> blocked_;
-  bool keep_undelivered_;
   std::vector<Route> closed_;
   std::vector<std::string> undelivered_;
   Sent sent_;
