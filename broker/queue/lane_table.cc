@@ -38,10 +38,8 @@ bool LaneTable::serves(std::uint32_t set, std::uint32_t type) const {
 }
 
 std::uint32_t LaneTable::intern(ShapeTable& shapes, std::uint32_t queue, std::uint32_t set) {
+  if (const auto known = by_use_.find({queue, set}); known != by_use_.end()) return known->second;
   QueueState& of = shapes.queue(queue);
-  for (const std::uint32_t lane : of.lanes) {
-    if (lanes_[lane]->type_set == set) return lane;
-  }
   std::uint32_t index = 0;
   if (free_lanes_.empty()) {
     index = static_cast<std::uint32_t>(lanes_.size());
@@ -55,6 +53,7 @@ std::uint32_t LaneTable::intern(ShapeTable& shapes, std::uint32_t queue, std::ui
   lane.queue = queue;
   lane.type_set = set;
   ++sets_[set].users;
+  by_use_.emplace(std::pair{queue, set}, index);
   of.lanes.push_back(index);
   for (const std::uint32_t in : of.classes) {
     DispatchClass& one = shapes.dispatch_class(in);
@@ -68,6 +67,7 @@ std::uint32_t LaneTable::intern(ShapeTable& shapes, std::uint32_t queue, std::ui
 void LaneTable::erase(ShapeTable& shapes, std::uint32_t index) {
   Lane& lane = *lanes_[index];
   ROTA_CHECK(lane.members.empty());
+  by_use_.erase({lane.queue, lane.type_set});
   QueueState& of = shapes.queue(lane.queue);
   std::erase(of.lanes, index);
   for (const std::uint32_t in : of.classes) std::erase(shapes.dispatch_class(in).lanes, index);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <absl/container/btree_set.h>
+#include <absl/container/flat_hash_map.h>
 
 #include <cstdint>
 #include <map>
@@ -72,6 +73,7 @@ class LaneTable {
   std::map<std::vector<std::uint32_t>, std::uint32_t> set_names_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::vector<std::uint32_t> free_lanes_;
+  absl::flat_hash_map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> by_use_;  // queue and set of types → lane
 };
 
 }  // namespace rota::queue

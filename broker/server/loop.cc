@@ -21,13 +21,14 @@ constexpr int kLastPasses = 16;  // over the sockets when stopping
 // A peer without room is tried again this soon.
 constexpr Millis kBlockedWait{10};
 constexpr std::int64_t kTurnMicros = std::chrono::microseconds(limits::kTurnTime).count();
+constexpr std::int64_t kWorkerTurnMicros = std::chrono::microseconds(limits::kWorkerTurnTime).count();
 // How long the library gets to hand over the goodbyes.
 constexpr Millis kGoodbyeWait{100};
 
 }  // namespace
 
 Loop::Sockets::Sockets(net::Router clients, net::Router workers)
-    : clients_(std::move(clients), next_route_, false), workers_(std::move(workers), next_route_, true) {}
+    : clients_(Side::client, std::move(clients), next_route_), workers_(Side::worker, std::move(workers), next_route_) {}
 
 Loop::Loop(EngineOptions options, const Parts& parts, net::Router clients, net::Router workers, int stop_fd)
     : metrics_(parts.metrics),
@@ -129,8 +130,8 @@ void Loop::drain(Side side) {
   const Now now = read_clocks();
   std::size_t taken = 0;
   Route route = 0;
-  // Workers' messages are all taken: a lease must not end while its renewal waits here.
-  const std::int64_t until = side == Side::worker ? INT64_MAX : monotonic_us() + kTurnMicros;
+  // Workers are given longer: a lease must not end while its renewal waits here.
+  const std::int64_t until = monotonic_us() + (side == Side::worker ? kWorkerTurnMicros : kTurnMicros);
   bool more = true;
   while (more && peers.receive(route)) {
     ++taken;

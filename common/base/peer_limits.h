@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "common/base/clock.h"
 #include "common/base/limits.h"
@@ -21,9 +22,10 @@ inline constexpr std::size_t kReaderBytes = 1 * MiB;        // ... and for each 
 inline constexpr std::size_t kMaxLooksUnderWay = 2;         // what they found stands in memory until it is answered
 inline constexpr std::size_t kMaxStderrPerReply = 4 * MiB;  // stderr tails of one JOBS: a fraction of a frame
 inline constexpr Millis kTurnTime = 2ms;                    // clients' messages are taken so long, then workers come again
+inline constexpr Millis kWorkerTurnTime = 20ms;             // and workers': far below a lease
+inline constexpr std::uint32_t kMaxWorkerRows = 250;        // in one ADMIN_REPLY: with their labels they fit a message
 
-// --- what connections bring that is no message
-// ----------------------------------------------------------------------------
+// --- what connections bring that is no message --------------------------------------------------------------------------
 inline constexpr Millis kGuardInterval = 100ms;          // between two looks at the broker's memory
 inline constexpr std::size_t kMaxHeldTotal = 512 * MiB;  // brought, not yet a message: over it the largest holder ends
 inline constexpr std::size_t kGuardSlack = 1 * MiB;      // one connection may have brought this much more than a message
