@@ -12,6 +12,7 @@
 #include "broker/server/engine.h"
 #include "common/base/limits.h"
 #include "common/base/names.h"
+#include "common/base/peer_limits.h"
 
 // ADMIN: what operators read and order. Rows are for people and scripts; docs/protocol.md lists their fields.
 namespace rota::server {
@@ -24,8 +25,8 @@ std::int64_t integer(std::uint64_t value) { return static_cast<std::int64_t>(val
 double to_tenth(double value) { return std::round(value * 10) / 10; }
 
 // A cursor is the place of the first queue or worker of a page. Nothing: the text is no place.
-std::optional<queue::Page> page_of(std::string_view cursor) {
-  queue::Page page{0, limits::kMaxAdminRows};
+std::optional<queue::Page> page_of(std::string_view cursor, std::uint32_t rows) {
+  queue::Page page{0, rows};
   if (cursor.empty()) return page;
   const auto [end, error] = std::from_chars(cursor.data(), cursor.data() + cursor.size(), page.first);
   if (error != std::errc{} || end != cursor.data() + cursor.size()) return std::nullopt;
@@ -74,7 +75,8 @@ void Engine::on_admin(Asked& asked, const wire::Admin& admin) {
   std::deque<std::string> texts;  // what the views of the rows point into
   wire::AdminReply out;
   if (admin.verb == "queues" || admin.verb == "workers") {
-    const std::optional<queue::Page> page = page_of(argument(admin, "cursor"));
+    const std::uint32_t rows = admin.verb == "queues" ? limits::kMaxAdminRows : limits::kMaxWorkerRows;
+    const std::optional<queue::Page> page = page_of(argument(admin, "cursor"), rows);
     if (!page) return refuse(asked, Code::bad_message, "the argument 'cursor' is none of an earlier reply");
     const std::uint32_t next = admin.verb == "queues" ? queue_rows(*page, asked.now, out.rows, texts)
                                                       : worker_rows(*page, asked.now, out.rows, texts);

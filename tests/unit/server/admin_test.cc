@@ -4,6 +4,7 @@
 #include <string>
 #include <variant>
 
+#include "common/base/peer_limits.h"
 #include "tests/unit/server/engine_rig.h"
 
 namespace rota::server {
@@ -61,12 +62,12 @@ TEST_F(AdminTest, AFullPageOfAllQueuesHasNoCursor) {
 }
 
 TEST_F(AdminTest, WorkersComeInPagesAndEachOnce) {
-  const std::size_t count = limits::kMaxAdminRows + 1;
+  const std::size_t count = limits::kMaxWorkerRows + 1;
   for (std::size_t i = 0; i < count; ++i) {
     rig_.connect_worker(kFirstWorker + static_cast<Route>(i), numbered("w", i), 1);
   }
   std::multiset<std::string> names;
-  EXPECT_EQ(pages_of("workers", names), (std::vector<std::size_t>{limits::kMaxAdminRows, 1}));
+  EXPECT_EQ(pages_of("workers", names), (std::vector<std::size_t>{limits::kMaxWorkerRows, 1}));
   EXPECT_EQ(std::set<std::string>(names.begin(), names.end()).size(), count);
 }
 
