@@ -76,8 +76,11 @@ TEST(HostileFrame, FurtherFieldsOfAnArrayAreIgnored) {
     golden[0] = static_cast<char>(golden[0] + 1);  // the envelope is a fixarray of less than 15
     golden += bytes("93 01 81 a1 61 92 02 03 c4 01 ff");
     const auto message = decoder.decode(golden);
-    // RENEW, ERROR and SUBMITTED leave out a last optional field, which would stand there.
-    if (sample.name == "renew" || sample.name == "error" || sample.name == "submitted") continue;
+    // These leave out a last optional field, which would stand there.
+    if (sample.name == "renew" || sample.name == "error" || sample.name == "submitted" || sample.name == "admin_reply" ||
+        sample.name == "admin_purge_reply") {
+      continue;
+    }
     ASSERT_TRUE(message.ok()) << sample.name << ": " << message.error().message;
     EXPECT_TRUE(*message == sample.message) << sample.name;
   }
