@@ -2,6 +2,7 @@
 
 import argparse
 import random
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -42,26 +43,32 @@ def play(stage, number, seed, seconds):
 def run(trials, full, seed):
     rounds, seconds = (6, 30) if full else (1, 8)
     total = checker.Report()
-    with tempfile.TemporaryDirectory(prefix="rota-crash-random-") as folder:
-        stage = Stage(folder, argparse.Namespace(**LOAD))
-        try:
-            stage.broker.start()
-            for number in range(rounds):
-                total.add(play(stage, number, seed + number, seconds))
-            stage.broker.stop()
-            stage.check_store()
-        finally:
-            stage.close()
-    trials.good = trials.good and total.ok
+    folder, is_well = Path(tempfile.mkdtemp(prefix="rota-crash-random-")), False
+    stage = Stage(folder, argparse.Namespace(**LOAD))
+    try:
+        stage.broker.start()
+        for number in range(rounds):
+            total.add(play(stage, number, seed + number, seconds))
+        stage.broker.stop()
+        stage.check_store()
+        is_well = total.ok
+    finally:
+        stage.close()
+        if is_well:
+            shutil.rmtree(folder)
+        else:
+            print(f"the histories, logs and the store are in {folder}", file=sys.stderr)
+    kills = sum(total.faults.values())
+    trials.good = trials.good and total.ok and kills > 0
     for finding in total.findings:
         print(f"FOUND: {finding}", file=sys.stderr)
     for role in ("broker", "worker", "client"):
         print(f"  {total.faults[f'{role} kill']} kills of a {role}", file=sys.stderr)
-    verdict = Verdict(kills=sum(total.faults.values()), attempted=total.attempted, acked=total.acked, lost=total.lost,
+    verdict = Verdict(kills=kills, attempted=total.attempted, acked=total.acked, lost=total.lost,
                       unexpected=total.unexpected, duplicates=total.duplicates, explained=total.explained)
     print(campaign.row(f"SIGKILL at random of broker, workers, clients, {rounds} rounds of {seconds} s", verdict.kills, verdict),
           flush=True)
 
 
 if __name__ == "__main__":
-    sys.exit(campaign.main(run, __doc__))
+    sys.exit(campaign.main(run, __doc__, needs_faults=False))

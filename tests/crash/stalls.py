@@ -55,7 +55,9 @@ def run(trials, full, _seed):
     syncs = stalled(NEVER).counters.syncs
     # The first ones are of the start, when nobody is there yet.
     points = range(8, syncs + 1, 2) if full else campaign.spread(range(8, syncs - 4), 2)
-    trials.group(f"sync stalled for {STALL_MS // 1000} s, lease 3 s", stalled, [(point,) for point in points])
+    trials.group(f"sync stalled for {STALL_MS // 1000} s, lease 3 s", stalled, [(point,) for point in points],
+                 was_hit=lambda trial, number: trial.counters is not None and trial.counters.syncs >= number,
+                 spare=None if full else 0)
 
 
 if __name__ == "__main__":
