@@ -28,6 +28,11 @@ Status fill(const Env& env, const Txn& txn) {
   return write_numbers(env, txn, {});
 }
 
+Error lacks(const Env& env, Table table) {
+  return {Code::internal, env.directory() + "/data.mdb has no table " + std::string(table_name(table)) +
+                              ": it is damaged, or no store; restore it from a backup"};
+}
+
 // Tables of a store exist already: its format decides before anything is written.
 Result<bool> is_new(Env& env) {
   auto txn = env.begin_read();
@@ -37,8 +42,7 @@ Result<bool> is_new(Env& env) {
   if (!*there) {
     // All tables are made at once: others without this one are no new store.
     if (env.named_tables(*txn) == 0) return true;
-    return Error{Code::internal,
-                 env.directory() + "/data.mdb has no table meta: it is damaged, or no store; restore it from a backup"};
+    return lacks(env, Table::meta);
   }
   const auto format = read_format(env, *txn);
   // Committed, not aborted: that is what keeps the table's handle.
@@ -56,8 +60,7 @@ Status must_have_tables(Env& env) {
     const auto there = env.open_table(*txn, table);
     if (!there) return there.error();
     if (*there) continue;
-    return Error{Code::internal, env.directory() + "/data.mdb has no table " + std::string(table_name(table)) +
-                                     ": it is damaged, or no store; restore it from a backup"};
+    return lacks(env, table);
   }
   return {};
 }
