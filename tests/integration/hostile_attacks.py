@@ -2,8 +2,8 @@
 
 Speaks ZMTP and the protocol by hand over plain sockets, so that it can leave answers unread and break every rule. Prints
 "attacking" when under way, and at the end one JSON object of what it did. `--rate` is in turns a second (each attack says
-what a turn is): an attacker on the same machine must not take the processor from whom it is to disturb. Ends at --seconds,
-or when its stdin closes.
+what a turn is): an attacker on the same machine must not take the processor from whom it is to disturb. Ends at --seconds, up
+to --patience seconds later if it has not taken place by then (each attack says what that is), or when its stdin closes.
 """
 
 import argparse
@@ -88,12 +88,14 @@ class Attack:
     """One turn of it is turn(); `lines` are kept full of it."""
 
     rate = 1000  # turns a second unless told otherwise
+    enough = 1 << 10  # bytes that the kernel took: from then on it has taken place
 
     def __init__(self, options):
         self.clients, self.workers, self.scale = options.clients, options.workers, options.scale
         self.lines = []
         self.turns = 0
         self.cut = 0  # connections that the broker ended
+        self.sent_before = 0  # bytes, on lines that are closed
 
     def begin(self):
         pass
@@ -107,9 +109,20 @@ class Attack:
             self.lines.append(Line(self.clients, **keywords))
         if self.lines[number].dead:
             self.cut += 1
-            self.lines[number].socket.close()
+            self.leave(self.lines[number])
             self.lines[number] = Line(self.clients, **keywords)
         return self.lines[number]
+
+    def leave(self, line):
+        self.sent_before += line.sent
+        line.socket.close()
+
+    def sent(self):
+        return self.sent_before + sum(line.sent for line in self.lines)
+
+    def took_place(self):
+        """Whether the broker has had to bear it."""
+        return self.sent() >= self.enough
 
     def finished_job(self, result):
         """The id of a job that ended with this result."""
@@ -126,14 +139,14 @@ class Attack:
             return job
 
     def report(self):
-        return {"turns": self.turns, "cut": self.cut, "lines": len(self.lines),
-                "sent": sum(line.sent for line in self.lines)}
+        return {"turns": self.turns, "cut": self.cut, "lines": len(self.lines), "sent": self.sent()}
 
 
 class SubmitFlood(Attack):
     """Four clients submit jobs of 1 KiB, 100 a message, and never read an answer. A turn is a message."""
 
     rate = 100
+    enough = MIB
 
     def turn(self):
         ids = [make_id("hostile") for _ in range(100)]
@@ -145,6 +158,7 @@ class BigSubmits(Attack):
     """Four clients send SUBMITs of 7 MiB as fast as they are taken (seven jobs of a megabyte, in memory). A turn is a write."""
 
     rate = 400
+    enough = 28 * MIB
 
     def begin(self):
         ids = [make_id("hostile") for _ in range(7)]
@@ -159,6 +173,7 @@ class BigAnswers(Attack):
     """Asks for a megabyte's result again and again on twenty lines and never reads. A turn is a request on each."""
 
     rate = 50
+    enough = 10_000  # a request is 25
 
     def begin(self):
         self.job = self.finished_job(bytes(MIB))
@@ -182,7 +197,11 @@ class EndlessMultipart(Attack):
             line = self.lines[number]
             if not line.offer(self.frame) and line.ended():
                 self.cut += 1
+                self.leave(line)
                 self.lines[number] = Line(endpoint, hello=False)
+
+    def took_place(self):
+        return self.cut > 0
 
 
 class TinyMultipart(EndlessMultipart):
@@ -210,7 +229,11 @@ class HugeClaims(Attack):
         line.offer(self.claims[self.turns % len(self.claims)])
         self.lines.append(line)
         if len(self.lines) > 100:
-            self.cut += self.lines.pop(0).ended()
+            self.cut += self.lines[0].ended()
+            self.leave(self.lines.pop(0))
+
+    def took_place(self):
+        return self.cut > 0
 
 
 class Connections(Attack):
@@ -225,6 +248,9 @@ class Connections(Attack):
     def turn(self):
         if len(self.lines) < self.most:
             self.lines.append(Line(self.clients))
+
+    def took_place(self):
+        return len(self.lines) >= self.most
 
 
 class HalfOpen(Connections):
@@ -250,6 +276,9 @@ class HalfOpen(Connections):
         raw.send((b"", b"\xff", b"\xff" + bytes(8) + b"\x7f\x03")[self.turns % 3])
         self.socks.append(raw.socket)
 
+    def took_place(self):
+        return len(self.socks) >= self.most
+
     def report(self):
         return {**super().report(), "lines": len(self.socks)}
 
@@ -271,6 +300,9 @@ class QueueNames(Attack):
         if self.line(0).offer(zmtp(pack(peer.SUBMIT, 2, 0, shared, items))):
             self.name += 256
 
+    def took_place(self):
+        return self.name >= 1_000_000 * self.scale
+
 
 class HelloFlood(Attack):
     """HELLOs, 50 a write, on one client's line, and workers' of ever new sessions on another. A turn is a write on each."""
@@ -286,12 +318,16 @@ class HelloFlood(Attack):
         self.lines[1].offer(hellos)
         self.lines[1].ended()
 
+    def took_place(self):
+        return len(self.lines) == 2 and all(line.sent >= self.enough for line in self.lines)
+
 
 class SlowNotices(Attack):
     """Waits for a finished job with a result of 60 KiB, 1,000 times a message, and never reads. A turn is a message on each
     of four lines."""
 
     rate = 5
+    enough = 4 * 18_000  # a message on each line
 
     def begin(self):
         self.job = self.finished_job(bytes(60 << 10))
@@ -305,6 +341,7 @@ class Waits(Attack):
     """Waits for millions of jobs: of live ones on ever new requests, and of unknown ids. A turn is 4,096 of each."""
 
     rate = 20
+    enough = MIB
 
     def begin(self):
         with peer.Peer(self.clients) as client:
@@ -344,6 +381,7 @@ def main():
     parser.add_argument("workers")
     parser.add_argument("--rate", type=float, help="turns a second")
     parser.add_argument("--seconds", type=float, default=3600)
+    parser.add_argument("--patience", type=float, default=0)
     parser.add_argument("--scale", type=float, default=1.0)
     options = parser.parse_args()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -353,20 +391,24 @@ def main():
     print("attacking", flush=True)
     begun = time.monotonic()
     rate = options.rate or attack.rate
-    failed = ""
-    while (now := time.monotonic()) < begun + options.seconds and not closed(sys.stdin):
-        due = int((now - begun) * rate)
+    tried, refused, took_place = 0, "", False
+    while not closed(sys.stdin):
+        now = time.monotonic() - begun
+        took_place = took_place or attack.took_place()
+        if now >= options.seconds + (0 if took_place else options.patience):
+            break
+        due = int(now * rate)
         try:
-            for _ in range(min(due - attack.turns, 200)):
+            for _ in range(min(due - tried, 200)):
+                tried += 1
                 attack.turn()
                 attack.turns += 1
         except OSError as error:
-            attack.turns += 1
-            failed = str(error)  # refused: that is the broker's right
-        if attack.turns >= due:
+            refused = str(error)  # that is the broker's right
+        if tried >= due:
             select.select([sys.stdin], [], [], min(0.05, 1 / rate))
     print(json.dumps({"attack": options.name, "seconds": round(time.monotonic() - begun, 1), **attack.report(),
-                      "refused": failed}), flush=True)
+                      "took_place": took_place, "refused": refused}), flush=True)
 
 
 if __name__ == "__main__":
