@@ -78,6 +78,15 @@ class BrokerHost:
                               env=environment)
         self.program.wait_ready(PATIENT)
 
+    def left_out(self):
+        """The faults that cannot take place here, and why."""
+        faults = []
+        if not self.has_clock:
+            faults.append("clock jumps (they need libfaketime and programs without a sanitizer)")
+        if not disk_faults.library(BIN).exists():
+            faults.append(f"power cuts and slow syncs (they need {disk_faults.library(BIN)})")
+        return faults
+
     @property
     def can_lose_power(self):
         return self._journaled
@@ -105,9 +114,21 @@ class BrokerHost:
         power_cut.PowerCut(self._journal).apply(sector, seed)
         self._gone()
 
+    def close(self):
+        """After the end of a campaign, however it ended."""
+        if self.program is not None:
+            self._forget_clock(self.program.pid)
+
+    @staticmethod
+    def _forget_clock(pid):
+        """Removes what the library of a killed process leaves behind."""
+        for name in (f"faketime_shm_{pid}", f"sem.faketime_sem_{pid}"):
+            Path("/dev/shm", name).unlink(missing_ok=True)
+
     def _gone(self):
         program, self.program = self.program, None
         self._stage.forget(program)
+        self._forget_clock(program.pid)
         for rest in self._journal.parent.glob(self._journal.name + "*"):
             if rest.is_dir():
                 shutil.rmtree(rest)

@@ -64,7 +64,7 @@ class Campaign:
         if time.monotonic() - self.began < self.options.seconds:
             return False
         self.take_verdict()
-        return self.total.acked >= self.options.jobs_at_least
+        return self.total.acked >= self.options.jobs_at_least and len(self.total.faults) >= self.options.kinds_at_least
 
     def play(self, number):
         """One round; its judgement goes on beside the next one."""
@@ -120,6 +120,7 @@ def parse():
     parser.add_argument("seconds", nargs="?", type=int, default=600, help="how long [600]")
     parser.add_argument("--seed", type=int, help="of the faults [drawn]; timing is not part of it")
     parser.add_argument("--jobs-at-least", type=int, default=0, help="go on until so many jobs are acknowledged [0]")
+    parser.add_argument("--kinds-at-least", type=int, default=0, help="go on until so many kinds of faults took place [0]")
     parser.add_argument("--round", type=float, default=50, help="seconds of load and faults in a round [50]")
     parser.add_argument("--pause", type=float, default=1.0, help="mean seconds from one fault to the next [1]")
     parser.add_argument("--workers", type=int, default=3, help="[3]")
@@ -138,6 +139,8 @@ def main():
     options = parse()
     print(f"torture for {options.seconds} s, seed {options.seed}", flush=True)
     campaign = Campaign(options)
+    for faults in campaign.stage.broker.left_out():
+        print(f"left out: {faults}", flush=True)
     failure = None
     try:
         campaign.run()

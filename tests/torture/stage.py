@@ -161,6 +161,7 @@ class Stage:
     def close(self):
         for program in list(self.programs):
             program.close()
+        self.broker.close()
         for role in self.roles:
             role.proxy.close()
 
