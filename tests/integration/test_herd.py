@@ -6,7 +6,8 @@ many: half workers, half clients. At the limit of descriptors the broker goes on
 
 import os
 import resource
-import subprocess
+import shutil
+import sys
 
 import rota_harness
 import rota_peer as peer
@@ -119,6 +120,7 @@ class Herd(RotaTest):
 
 
 if __name__ == "__main__":
-    if subprocess.run(["which", "prlimit"], stdout=subprocess.DEVNULL).returncode:
-        raise SystemExit("prlimit is missing: apt-get install util-linux")
+    if shutil.which("prlimit") is None:
+        print("skipped: prlimit is missing: apt-get install util-linux", file=sys.stderr)
+        sys.exit(rota_harness.SKIPPED)
     rota_harness.main()
