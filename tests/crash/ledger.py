@@ -19,7 +19,8 @@ class Entry:
     refused: bool = False  # another job holds its key
     may_be_gone: bool = False  # its keep is over, or a purge of it was asked for
     is_gone: bool = False  # that purge was acknowledged
-    runs: list = dataclasses.field(default_factory=list)  # (revivals, attempt, token, life of the broker)
+    runs: list = dataclasses.field(default_factory=list)  # (revivals, token)
+    failed_with: set = dataclasses.field(default_factory=set)  # tokens of runs that failed: another one may follow
     succeeded_with: set = dataclasses.field(default_factory=set)  # tokens of runs that were reported as such
     revivals: int = 0
 
@@ -32,14 +33,12 @@ def result_of(payload):
 class Ledger:
     def __init__(self):
         self.jobs = {}
-        self.life = 1  # of the broker: explains a second run
         self.lost_sessions = 0  # that a living broker ended
-        self.attempted = self.duplicates = self.explained = 0
+        self.attempted = self.duplicates = 0
         self.lost, self.unexpected = [], []
         self.history = History()
 
     def broker_died(self):
-        self.life += 1
         self.history.broker_died()
 
     @property
@@ -84,7 +83,7 @@ class Ledger:
         entry = self.jobs[job]
         if entry.ended:
             entry.ended = ""
-            entry.revivals += 1
+        entry.revivals += 1  # nobody may have told its end yet
 
     def purge_asked(self, jobs):
         self.history.about("purge", jobs)
@@ -105,19 +104,22 @@ class Ledger:
             self.unexpected.append(f"{job} is dispatched with another payload")
         if entry.ended or entry.is_gone or entry.refused:
             self.unexpected.append(f"{job} is dispatched although it was {entry.ended or 'forgotten or refused'}")
-        for revivals, earlier, other, life in entry.runs:
+        for revivals, other in entry.runs:
             if other == token:
                 self.unexpected.append(f"{job} is dispatched twice under token {token}")
-            elif (revivals, earlier) == (entry.revivals, attempt):
+            elif revivals == entry.revivals and other not in entry.failed_with:
+                # Whatever its attempt: a loss raises it. No crash explains it, as the worker of these trials is always back in time.
                 self.duplicates += 1
-                self.explained += life != self.life
-        entry.runs.append((entry.revivals, attempt, token, self.life))
+                self.unexpected.append(f"{job} is given away again, attempt {attempt}, though its run under {other} did not fail")
+        entry.runs.append((entry.revivals, token))
 
     def run_ended(self, job, token, attempt, outcome, result):
         """Before it is reported."""
         self.history.done(job, attempt, outcome, result)
         if outcome == SUCCEEDED:
             self.jobs[job].succeeded_with.add(token)
+        elif outcome == FAILED:
+            self.jobs[job].failed_with.add(token)
 
     def completion_counts(self, job, succeeded):
         """The broker says that a reported run counts."""

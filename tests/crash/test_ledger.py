@@ -61,7 +61,7 @@ class Verdicts(unittest.TestCase):
         self.run_once()
         self.ledger.completion_counts("j", True)
         self.ledger.dispatched("j", 2, 2, b"payload")
-        self.assert_verdict(0, 1)
+        self.assert_verdict(0, 2)  # it had ended, and its run had not failed
 
     def test_a_dispatch_behind_a_retry_is_fine(self):
         self.run_once()
@@ -83,13 +83,40 @@ class Verdicts(unittest.TestCase):
         self.read(j=("cancelled", b""))
         self.assert_verdict(0, 1)
 
-    def test_a_second_run_is_explained_by_a_crash_between_alone(self):
+    def test_a_second_run_under_the_same_attempt_is_unexpected(self):
         self.run_once(token=1)
         self.ledger.dispatched("j", 2, 1, b"payload")
-        self.assertEqual((1, 0), (self.ledger.duplicates, self.ledger.explained))
+        self.assert_verdict(0, 1)
+        self.assertEqual(1, self.ledger.duplicates)
+
+    def test_a_running_job_that_a_restart_gives_away_is_unexpected(self):
+        self.ledger.dispatched("j", 1, 1, b"payload")
         self.ledger.broker_died()
-        self.ledger.dispatched("j", 3, 1, b"payload")
-        self.assertEqual((3, 2), (self.ledger.duplicates, self.ledger.explained))
+        self.ledger.dispatched("j", 2, 2, b"payload")
+        self.assert_verdict(0, 1)
+        self.assertEqual(1, self.ledger.duplicates)
+
+    def test_a_run_behind_one_that_failed_is_fine(self):
+        self.ledger.dispatched("j", 1, 1, b"payload")
+        self.ledger.run_ended("j", 1, 1, "failed", b"")
+        self.ledger.broker_died()
+        self.ledger.dispatched("j", 2, 2, b"payload")
+        self.assert_verdict(0, 0)
+        self.assertEqual(0, self.ledger.duplicates)
+
+    def test_a_failed_run_excuses_no_run_behind_the_next(self):
+        self.ledger.dispatched("j", 1, 1, b"payload")
+        self.ledger.run_ended("j", 1, 1, "failed", b"")
+        self.ledger.dispatched("j", 2, 2, b"payload")
+        self.ledger.dispatched("j", 3, 3, b"payload")
+        self.assert_verdict(0, 1)
+
+    def test_a_dispatch_behind_a_retry_whose_end_was_not_told_is_fine(self):
+        self.ledger.dispatched("j", 1, 1, b"payload")
+        self.ledger.run_ended("j", 1, 1, "rejected", b"")
+        self.ledger.retry_asked("j")
+        self.ledger.dispatched("j", 2, 2, b"payload")
+        self.assert_verdict(0, 0)
 
 
 if __name__ == "__main__":

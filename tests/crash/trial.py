@@ -56,7 +56,7 @@ def run_trial(template=None, fault=None, journal=False, on_death=None, on_end=No
     trial.lost_sessions = ledger.lost_sessions
     verdict.attempted, verdict.acked = ledger.attempted, ledger.acked
     verdict.lost, verdict.unexpected = len(ledger.lost), len(ledger.unexpected)
-    verdict.duplicates, verdict.explained = ledger.duplicates, ledger.explained
+    verdict.duplicates = ledger.duplicates
     verdict.findings += [f"{fault}: {what}" for what in (ledger.lost + ledger.unexpected)[:5]]
     return trial
 
