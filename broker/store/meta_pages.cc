@@ -1,6 +1,7 @@
 #include "broker/store/meta_pages.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,9 +28,9 @@ std::optional<MetaHeader> read_meta(int fd, std::uint64_t number) {
   return MetaHeader({bytes, kMetaSize});
 }
 
-// Of lock.mdb, MDB_txninfo: magic number (4), format (4), a lock (40), number of the last commit (8). 0: it tells none.
+// Of lock.mdb, MDB_txninfo: magic number (4), format (4), a mutex, number of the last commit (8). 0: it tells none.
 std::uint64_t last_commit_of_lock(const std::string& directory) {
-  constexpr std::size_t kCommitAt = 48;
+  constexpr std::size_t kCommitAt = 8 + sizeof(pthread_mutex_t);
   constexpr std::uint32_t kFormat = 0x00010001;
   char bytes[kCommitAt + sizeof(std::uint64_t)];
   const int fd = ::open((directory + "/lock.mdb").c_str(), O_RDONLY | O_CLOEXEC);
@@ -99,7 +100,7 @@ Status check_lock_file(const std::string& directory) {
   }
   if (is_there && locked == last + 1) {
     return Error{Code::internal, directory + " is damaged (data.mdb lacks the last commit, " + std::to_string(locked) +
-                                     "); restore the store from a backup"};
+                                     "); restore the store from a backup, or remove lock.mdb to serve what is there"};
   }
   return {};
 }
