@@ -18,6 +18,7 @@ FILLER = ("--timeout", "2s", "bench", "submit", "--queue", "fill", "--jobs", "20
 def cycle(stage, disk, random, number):
     wanted = random.randrange(3, 60)
     eventually(lambda: stage.logged("acked") >= wanted, disk_stage.PATIENT, "the client is at work", every=0.02)
+    hold_jobs(stage)
     before_ballast = random.random() < 0.5
     if before_ballast:
         stage.rota(*FILLER[:-3], random.randrange(1, 100), *FILLER[-2:])
@@ -27,14 +28,15 @@ def cycle(stage, disk, random, number):
         stage.rota(*FILLER)
         return stage.is_refusing()
     eventually(is_full, disk_stage.PATIENT, "new jobs are refused", every=0.1)
-    assert_work_goes_on(stage)
+    assert_cancels(stage)
     if number % 3 == 2:
         fault = stage.nemesis.begin("kill", "broker", "broker", stage.broker.pid)
         stage.broker.kill()
         stage.start_broker()
         stage.nemesis.end(fault)
         eventually(stage.is_refusing, disk_stage.PATIENT, "they are refused by the next broker too", every=0.1)
-        assert_work_goes_on(stage)
+        assert_cancels(stage)
+    assert_runs_held_jobs(stage)
     assert stage.broker.alive, stage.broker.log_text()
     # What takes room in the file goes, or what takes it on the disk; the other one later.
     if random.random() < 0.5:
@@ -47,19 +49,34 @@ def cycle(stage, disk, random, number):
         disk.make_room()
 
 
-def assert_work_goes_on(stage):
-    """A job is taken back, and what was accepted is run."""
+def hold_jobs(stage):
+    """Nothing of the client's queue is run until assert_runs_held_jobs(), and there is something to run."""
+    must_do(stage, "pause", "default")
+    taken = stage.logged("acked")
+    eventually(lambda: stage.logged("acked") > taken + 1, disk_stage.PATIENT, "jobs are held", every=0.02)
+
+
+def assert_runs_held_jobs(stage):
+    """What was accepted while there was room is run without any."""
+    ended = stage.logged("done")
+    must_do(stage, "resume", "default")
+    eventually(lambda: stage.logged("done") > ended, disk_stage.PATIENT, "jobs are run", every=0.1)
+
+
+def assert_cancels(stage):
+    """A job is taken back."""
     job = stage.rota("--output", "json", "list", "--queue", "fill", "--limit", "1").stdout
     assert '"id"' in job, job
-    identifier = job.split('"id":"')[1].split('"')[0]
-    done = stage.rota("cancel", identifier)
+    must_do(stage, "cancel", job.split('"id":"')[1].split('"')[0])
+
+
+def must_do(stage, *arguments):
+    done = stage.rota(*arguments)
     assert done.returncode == 0, done.stderr
-    eventually(lambda: stage.unfinished() in (0, None) or stage.logged("done") > 0, disk_stage.PATIENT, "jobs are run")
 
 
 def purge(stage):
-    done = stage.rota("purge", "--queue", "fill", "--yes")
-    assert done.returncode == 0, done.stderr
+    must_do(stage, "purge", "--queue", "fill", "--yes")
 
 
 def must_take_jobs(stage):
