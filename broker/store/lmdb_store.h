@@ -106,7 +106,7 @@ class LmdbStore final : public Store {
   std::optional<Error> failed_;      // the error of a commit: final
   Wall last_sweep_;
   ForgetClock forget_clock_;
-  bool sweep_again_ = false;         // the last slice left work
+  bool sweep_again_ = true;          // the last slice left work, or none looked since the start
   std::optional<Wall> next_forget_;  // earliest time in `forget`
   // For --finished-limit, keys of `forget`: reports were dropped up to here, and records looked at up to here.
   std::string strip_from_, doom_from_;

@@ -52,6 +52,18 @@ int damage(const std::string& path, std::string_view text, std::size_t offset) {
   return places;
 }
 
+TEST(LmdbStore, FiledJobIsForgottenThoughNoJobEndsAfterARestart) {
+  const TempDir directory;
+  {
+    const Reopened first = reopen(directory.path());
+    must_commit(*first.store, Changes().accept(Job{}).finish(1, 0, "r", kStart + Millis{20'000}));
+    EXPECT_EQ(maintain_all(*first.store, kStart).swept, 1U);
+  }
+  const Reopened second = reopen(directory.path());
+  EXPECT_EQ(maintain_all(*second.store, kStart + Millis{10'000}).forgotten, 0U);
+  EXPECT_EQ(maintain_after_pause(*second.store, kStart + Millis{30'000}).forgotten, 1U);
+}
+
 TEST(LmdbStore, ReopenedStoreHasEveryLiveJobWithItsStateAndLease) {
   const TempDir directory;
   Uuid broker;
