@@ -94,7 +94,7 @@ class Auditor {
   void judge_end(const Job& job, JobState state, const Details& details);
   void told_alive(Job& job, JobState state, std::string_view why);
   void judge_losses(const Job& job, std::uint32_t losses);
-  [[nodiscard]] bool may_be_gone(const Job& job) const;
+  [[nodiscard]] bool may_be_gone(const Job& job, Millis early = Millis{0}) const;
   void told_unknown(const Job& job, std::uint64_t asked_at, std::string_view why);
   // auditor_workers.cc
   void received_from_worker(server::Route route, const wire::Message& message);

@@ -82,7 +82,7 @@ void Auditor::judge_losses(const Job& job, std::uint32_t losses) {
 }
 
 // Its keep may be over, or the broker may hold as many as it may.
-bool Auditor::may_be_gone(const Job& job) const {
+bool Auditor::may_be_gone(const Job& job, Millis early) const {
   if (job.may_be_forgotten) return true;
   // Outcomes in memory make room for new jobs.
   const bool may_have_ended = !job.sent.empty() || job.cancel_asked || job.ask.options.expires.count() > 0;
@@ -95,7 +95,7 @@ bool Auditor::may_be_gone(const Job& job) const {
   Steady alive = job.received_when;
   if (!job.sent.empty()) alive = std::max(alive, job.sent.back().when);
   const Millis least = rules_.forgets_early ? rules_.dedup_window : std::max(keep, rules_.dedup_window);
-  return timeline_.now().steady >= alive + least;
+  return timeline_.now().steady >= alive + least - early;
 }
 
 void Auditor::told_alive(Job& job, JobState state, std::string_view why) {
@@ -119,7 +119,9 @@ void Auditor::told_alive(Job& job, JobState state, std::string_view why) {
 
 void Auditor::told_unknown(const Job& job, std::uint64_t asked_at, std::string_view why) {
   // Asked before the acknowledgement left, it may have been answered before the job was there.
-  if (job.acked_at == 0 || asked_at < job.acked_at || may_be_gone(job)) return;
+  // A retry does not take what is about to be forgotten.
+  const Millis early = why == "RETRY" ? limits::kRecentHorizon : Millis{0};
+  if (job.acked_at == 0 || asked_at < job.acked_at || may_be_gone(job, early)) return;
   fail(name(job.ask.id) + " was acknowledged and is not known any more (" + std::string(why) + ")");
 }
 
