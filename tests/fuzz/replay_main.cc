@@ -1,5 +1,5 @@
 // Runs a fuzz target without libFuzzer: every file of the given folders, and seeded mutations of them. The inputs are run
-// in a child process, so that one which stops or hangs it can be named and kept.
+// in a child process, so that one which stops it can be named and kept.
 //   replay_wire_decode [--mutations N] [--seed S] FOLDER|FILE...
 #include <sys/mman.h>
 #include <sys/wait.h>
