@@ -356,7 +356,7 @@ class LmdbStore::Sweeper {
     std::size_t visited = 0;
     std::string last;
     Status failed;
-    const Status walked = walk_forget(store_.doom_from_, [&](const ForgetEntry& entry) {
+    Status walked = walk_forget(store_.doom_from_, [&](const ForgetEntry& entry) {
       if (doomed_.size() == most || read == limits::kSweepSliceJobs || visited == 4 * limits::kSweepSliceJobs) return false;
       ++visited;
       const ForgetKey key = forget_key(entry.forget_at, entry.id);
