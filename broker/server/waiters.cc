@@ -13,7 +13,8 @@ bool Waiters::has_room(Route client, std::size_t more) const {
 bool Waiters::add(const JobId& job, const Waiter& waiter) {
   const auto [at, is_new] = jobs_.try_emplace(job, kNone);
   // A second wait of the same request is nearly always among the newest; one that is missed only costs a second notice.
-  int looks = 64;
+  // Each look is a cache miss, and a message brings thousands of jobs.
+  int looks = 8;
   for (std::uint32_t index = at->second; index != kNone && looks > 0; index = nodes_[index].job_next, --looks) {
     Node& node = nodes_[index];
     if (node.client == waiter.client && node.request == waiter.request) {
