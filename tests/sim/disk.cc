@@ -9,7 +9,20 @@
 
 namespace rota::sim {
 
-using namespace queue;
+using queue::Change;
+using queue::FinishedJob;
+using queue::JobAccepted;
+using queue::JobChanged;
+using queue::JobFinished;
+using queue::JobForgotten;
+using queue::JobLeased;
+using queue::JobRecord;
+using queue::JobRevived;
+using queue::LeaseEnded;
+using queue::LiveJob;
+using queue::QueuePaused;
+using queue::Sequence;
+using queue::SharedRecord;
 
 // --- changes that own what they point to --------------------------------------------------------------------------------
 

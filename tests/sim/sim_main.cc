@@ -25,9 +25,9 @@ void note_running(std::uint64_t seed) {
 
 void on_abort(int /*signal*/) {
   char text[128];
-  const int size = std::snprintf(text, sizeof text, "in seed %llu: replay it with --seed %llu --trace\n",
-                                 running_high * 1'000'000'000ULL + static_cast<unsigned long long>(running_low),
-                                 running_high * 1'000'000'000ULL + static_cast<unsigned long long>(running_low));
+  const auto high = static_cast<unsigned long long>(running_high), low = static_cast<unsigned long long>(running_low);
+  const unsigned long long seed = high * 1'000'000'000ULL + low;
+  const int size = std::snprintf(text, sizeof text, "in seed %llu: replay it with --seed %llu --trace\n", seed, seed);
   if (size > 0) (void)!::write(STDERR_FILENO, text, static_cast<std::size_t>(size));
 }
 

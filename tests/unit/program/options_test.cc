@@ -43,7 +43,7 @@ class OptionsTest : public testing::Test {
     return testing::internal::GetCapturedStderr();
   }
   std::string file(const std::string& text) {
-    const std::string path = directory_ + "/rota.toml";
+    std::string path = directory_ + "/rota.toml";
     std::ofstream(path) << text;
     return path;
   }

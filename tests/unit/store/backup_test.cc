@@ -180,7 +180,9 @@ TEST(Backup, DiskThatIsTooSmallLeavesNothing) {
 TEST(Backup, RestOfAnInterruptedOneIsNoStoreAndIsOverwritten) {
   const TempDir directory, target;
   fill(directory.path(), 20);
-  write_bytes(file_of(target.path()) + ".partial", std::string(10'000'000, 'x'));
+  constexpr std::size_t kLongerThanTheCopy = 10'000'000;
+  const std::string rest(kLongerThanTheCopy, 'x');  // NOLINT(bugprone-string-constructor)
+  write_bytes(file_of(target.path()) + ".partial", rest);
   EXPECT_EQ(check_lmdb(target.path()).error().code, Code::not_found);
   ASSERT_TRUE(backup_lmdb(directory.path(), target.path()).ok());
   EXPECT_FALSE(std::filesystem::exists(file_of(target.path()) + ".partial"));
