@@ -9,14 +9,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <string_view>
 
 namespace rota::store {
 namespace {
 
 constexpr int kEnding[] = {SIGINT, SIGTERM, SIGHUP};
+constexpr int kCrashes[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
 
 sigset_t ending_signals() {
   sigset_t set;
@@ -46,6 +49,8 @@ class Descriptor {
   if (::getppid() != parent) ::_exit(1);
   const sigset_t ending = ending_signals();
   (void)::sigprocmask(SIG_UNBLOCK, &ending, nullptr);
+  // A crash is an answer here, which nobody's handler is to take for a fault of the program.
+  for (const int number : kCrashes) (void)::signal(number, SIG_DFL);
   const rlimit none{};
   (void)::setrlimit(RLIMIT_CORE, &none);
   if (const int quiet = ::open("/dev/null", O_WRONLY | O_CLOEXEC); quiet >= 0) (void)::dup2(quiet, STDERR_FILENO);
@@ -82,10 +87,8 @@ bool read_all(int pipe, int signals, std::string& told) {
 }  // namespace
 
 bool ChildEnd::crashed() const {
-  for (const int number : {0, SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL}) {
-    if (signal == number) return !told;
-  }
-  return false;
+  if (told) return false;
+  return signal == 0 || std::find(std::begin(kCrashes), std::end(kCrashes), signal) != std::end(kCrashes);
 }
 
 Result<ChildEnd> run_in_child(const std::function<std::optional<std::string>()>& work) {
