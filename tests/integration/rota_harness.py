@@ -184,9 +184,17 @@ class Broker(Program):
             return answer.status, answer.read().decode()
 
     def metrics(self):
-        """All samples of /metrics: {"name{labels}": value}."""
+        """All samples of /metrics: {"name{labels}": value}. A broker that is too busy for an answer (503) is asked again."""
         samples = {}
-        for line in self.get("/metrics")[1].splitlines():
+
+        def text():
+            try:
+                return self.get("/metrics")[1]
+            except urllib.error.HTTPError as error:
+                if error.code != 503:
+                    raise
+                return None
+        for line in eventually(text, 30, "the broker has time for /metrics").splitlines():
             if line and not line.startswith("#"):
                 name, value = line.rsplit(" ", 1)
                 samples[name] = float(value)
