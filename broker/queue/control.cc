@@ -218,7 +218,7 @@ void Core::apply(const Pause& command, Now now, Effects& out) {
     queue.paused = command.paused;
     out.changes.push_back(Change{Durability::fsync, QueuePaused{command.queue, command.paused}});
     if (command.paused) {
-      s.pause_members(index);
+      s.start_reclaiming(index);
     } else {
       for (const std::uint32_t lane : queue.lanes) s.mark_dirty(lane);
       s.alone_dirty = true;

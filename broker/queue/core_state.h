@@ -13,24 +13,10 @@
 #include "broker/queue/job_table.h"
 #include "broker/queue/key_table.h"
 #include "broker/queue/lane_table.h"
+#include "broker/queue/moves.h"
 #include "broker/queue/transition.h"
 
 namespace rota::queue {
-
-// Where a transition puts a job.
-struct Into {
-  std::int64_t due = 0;  // scheduled: milliseconds of the clock that wall_due names
-  bool wall_due = false;
-  SessionRef session = kNoSession;  // running
-};
-
-// How an attempt or a wait ends, for Core::State::finish.
-struct Ending {
-  Event event = Event::succeed;
-  EndReason reason = EndReason::completed;
-  Wall started_at;
-  std::string_view report;
-};
 
 // Everything that a core knows. One source per group of functions: state_moves, submit, complete, control (cancel, retry,
 // purge, pause), hello, leases, dispatch, exclusive, reclaim, tick, restore, views, invariants.
@@ -67,11 +53,13 @@ struct Core::State {
   std::vector<SessionRef> touched;               // sessions whose room may have changed
   absl::btree_set<std::uint32_t> alone_classes;  // classes with jobs that must run alone
   bool alone_dirty = false, on_hold = false;     // on_hold: nothing is handed out
-  std::deque<std::pair<SessionRef, std::uint32_t>>
-      reclaim_all;                             // sessions asked for everything unstarted of a paused queue
-  std::vector<SessionRef> given;               // sessions with a batch in this turn
-  std::vector<std::uint32_t> shape_of_shared;  // of the submit in hand
-  std::string text;                            // a reason that had to be composed; until the next call
+  std::deque<std::uint32_t> reclaiming;          // paused queues: all sessions are asked for what they have not started
+  std::deque<SessionRef> returned;               // sessions that are asked so about all their queues
+  std::uint64_t services = 0;                    // numbers given to Session::service
+  std::uint64_t looked = 0;                      // at classes, by dispatch() or reclaim_paused() since it began
+  std::vector<SessionRef> given;                 // sessions with a batch in this turn
+  std::vector<std::uint32_t> shape_of_shared;    // of the submit in hand
+  std::string text;                              // a reason that had to be composed; until the next call
 
   // --- state_moves.cc: the only place that changes a job's state, its lists and the counts --------------------------
   JobIndex begin(const JobRecord& job, std::uint32_t shape, std::size_t body_bytes, JobState state, const Into& into);
@@ -157,6 +145,7 @@ struct Core::State {
   void join_rings(Session& session);
   void join_credit(Lane& lane, Session& session, std::uint32_t at);
   void leave_credit(Lane& lane, Session& session, std::uint32_t at);
+  void leave_slots(Lane& lane, ServedLane& served);
   void fill_slots(Lane& lane, std::uint32_t& budget, Now now, Effects& out);
   void fill_credit(Lane& lane, std::uint32_t& budget, Now now, Effects& out);
   [[nodiscard]] Session* session_of(const RingItem& item);
@@ -171,10 +160,11 @@ struct Core::State {
   void start_alone(Session& session, Now now, Effects& out);
   void unreserve(Session& session, bool back_to_class);
   void reclaim_for(Lane& lane, Effects& out);
-  // Asks for up to `most` unstarted jobs, newest first; those of `queue` (kNone: any) with types of `set` (kNone: any).
-  std::uint32_t ask_back(Session& session, std::uint32_t most, std::uint32_t queue, std::uint32_t set, Effects& out);
+  // Asks for up to `most` unstarted jobs, newest first.
+  std::uint32_t ask_back(Session& session, std::uint32_t most, const AskedBack& which, Effects& out);
+  void ask_for_paused(Session& session, std::uint32_t queue, Effects& out);
   void reclaim_paused(Effects& out);
-  void pause_members(std::uint32_t queue);
+  void start_reclaiming(std::uint32_t queue);
 
   // --- tick.cc ------------------------------------------------------------------------------------------------------
   void start_clock(Now now);
@@ -195,6 +185,7 @@ struct Core::State {
   void check_jobs() const;
   void check_sessions() const;
   void check_lanes() const;
+  void check_slots(const Lane& lane) const;
 };
 
 }  // namespace rota::queue

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker/queue/core_state.h"
+#include "common/base/peer_limits.h"
 
 namespace rota::queue {
 
@@ -11,17 +12,21 @@ void Core::State::dispatch(Now now, Effects& out) {
   if (on_hold) return;  // the lanes stay dirty
   if (alone_dirty) reserve_workers(now, out);
   std::uint32_t budget = limits::kTurnDispatches;
+  looked = 0;
   // Every free slot, of all workers in turn, before anybody gets more than it can run.
   // By number: a worker whose slots fill up may make further lanes dirty.
   for (std::size_t i = 0; i < dirty_lanes.size(); ++i) fill_slots(lanes[dirty_lanes[i]], budget, now, out);
   for (std::size_t i = 0; i < dirty_lanes.size(); ++i) fill_credit(lanes[dirty_lanes[i]], budget, now, out);
   send_given(now, out);
-  if (budget == 0) return;  // the lanes stay dirty: the next turn goes on
-  for (const std::uint32_t lane : dirty_lanes) {
-    reclaim_for(lanes[lane], out);
-    lanes[lane].dirty = false;
+  if (budget == 0 || looked >= limits::kTurnLooks) return;  // the lanes stay dirty: the next turn goes on
+  looked = 0;
+  std::size_t done = 0;
+  for (; done < dirty_lanes.size() && looked < limits::kTurnReclaimLooks; ++done) {
+    Lane& lane = lanes[dirty_lanes[done]];
+    reclaim_for(lane, out);
+    lane.dirty = false;
   }
-  dirty_lanes.clear();
+  dirty_lanes.erase(dirty_lanes.begin(), dirty_lanes.begin() + static_cast<std::ptrdiff_t>(done));
 }
 
 // Sessions whose room may have changed join the rings that they had left.
@@ -46,7 +51,7 @@ void Core::State::join_rings(Session& session) {
     if (!slot) {
       join_credit(lane, session, at);
     } else if (!served.in_slots) {
-      lane.free_slots.push({session.ref, session.service, at});
+      lane.free_slots.push({session.ref, at, session.service});
       served.in_slots = true;
     }
     mark_dirty(served.lane);
@@ -59,13 +64,28 @@ void Core::State::join_credit(Lane& lane, Session& session, std::uint32_t at) {
   leave_credit(lane, session, at);
   served.credit_load = session.load();
   served.in_credit = true;
-  lane.free_credit.insert({served.credit_load, {session.ref, session.service, at}});
+  lane.free_credit.insert({served.credit_load, {session.ref, at, session.service}});
 }
 
 void Core::State::leave_credit(Lane& lane, Session& session, std::uint32_t at) {
   ServedLane& served = session.lanes[at];
-  if (served.in_credit) lane.free_credit.erase({served.credit_load, {session.ref, session.service, at}});
+  if (served.in_credit) lane.free_credit.erase({served.credit_load, {session.ref, at, session.service}});
   served.in_credit = false;
+}
+
+// Its item in the ring is void from now on. Those go when a job comes, and before that when they are most of the ring:
+// sessions come and go on a queue that stays idle.
+void Core::State::leave_slots(Lane& lane, ServedLane& served) {
+  if (served.in_slots) ++lane.void_slots;
+  served.in_slots = false;
+  static constexpr std::size_t kFew = 8;
+  if (lane.void_slots < kFew || lane.void_slots <= lane.free_slots.size() / 2) return;
+  for (std::size_t left = lane.free_slots.size(); left > 0; --left) {
+    const RingItem item = lane.free_slots.pop();
+    const Session* session = session_of(item);
+    if (session != nullptr && session->lanes[item.at].in_slots) lane.free_slots.push(item);
+  }
+  lane.void_slots = 0;
 }
 
 Session* Core::State::session_of(const RingItem& item) {
@@ -99,7 +119,11 @@ JobIndex Core::State::best_in_lane(Lane& lane, bool suspects_too) {
 
 // The session's next job: of the queue whose turn it is by weight, the best.
 JobIndex Core::State::pick(Session& session, bool suspects_too) {
-  if (session.lanes.size() == 1) return best_in_lane(lanes[session.lanes[0].lane], suspects_too);
+  if (session.lanes.size() == 1) {
+    Lane& only = lanes[session.lanes[0].lane];
+    looked += only.active.size();
+    return best_in_lane(only, suspects_too);
+  }
   static constexpr std::uint64_t kStride = std::uint64_t{1} << 20U;
   ServedLane* chosen = nullptr;
   JobIndex best = kNone;
@@ -108,7 +132,9 @@ JobIndex Core::State::pick(Session& session, bool suspects_too) {
     // A queue that had no jobs for a while does not get to make up for it.
     const std::uint64_t pass = std::max(served.pass, session.virtual_pass);
     if (pass >= lowest) continue;
-    const JobIndex job = best_in_lane(lanes[served.lane], suspects_too);
+    Lane& lane = lanes[served.lane];
+    looked += 1 + lane.active.size();
+    const JobIndex job = best_in_lane(lane, suspects_too);
     if (job == kNone) continue;
     chosen = &served;
     best = job;
@@ -121,11 +147,15 @@ JobIndex Core::State::pick(Session& session, bool suspects_too) {
 }
 
 void Core::State::fill_slots(Lane& lane, std::uint32_t& budget, Now now, Effects& out) {
-  while (budget > 0 && !lane.free_slots.empty()) {
+  while (budget > 0 && looked < limits::kTurnLooks && !lane.free_slots.empty()) {
     if (best_in_lane(lane, true) == kNone) return;
+    looked += lane.active.size();
     const RingItem item = lane.free_slots.pop();
     Session* session = session_of(item);
-    if (session == nullptr) continue;
+    if (session == nullptr) {
+      --lane.void_slots;
+      continue;
+    }
     ServedLane& served = session->lanes[item.at];
     served.in_slots = false;
     if (!session->has_free_slot()) continue;
@@ -141,8 +171,9 @@ void Core::State::fill_slots(Lane& lane, std::uint32_t& budget, Now now, Effects
 }
 
 void Core::State::fill_credit(Lane& lane, std::uint32_t& budget, Now now, Effects& out) {
-  while (budget > 0 && !lane.free_credit.empty()) {
+  while (budget > 0 && looked < limits::kTurnLooks && !lane.free_credit.empty()) {
     if (best_in_lane(lane, false) == kNone) return;
+    looked += lane.active.size();
     std::size_t ready = 0;
     for (const std::uint32_t in : lane.active) ready += shapes.dispatch_class(in).ready.size();
     const std::size_t share = ready / lane.free_credit.size();
@@ -151,7 +182,7 @@ void Core::State::fill_credit(Lane& lane, std::uint32_t& budget, Now now, Effect
     Session& session = *sessions.find(item.session);
     leave_credit(lane, session, item.at);
     bool room = session.has_free_credit();
-    for (std::size_t i = 0; i < chunk && room && budget > 0; ++i) {
+    for (std::size_t i = 0; i < chunk && room && budget > 0 && (i == 0 || looked < limits::kTurnLooks); ++i) {
       const JobIndex job = pick(session, false);
       if (job == kNone) break;
       room = session.bytes + jobs[job].body_bytes() <= limits::kMaxBytesInFlight;

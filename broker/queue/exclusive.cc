@@ -55,7 +55,7 @@ bool Core::State::reserve_for(DispatchClass& in, JobIndex job, Effects& out) {
   chosen->reserved = job;
   jobs.ensure_detail(job).session = chosen->ref;
   ++in.exclusive;
-  ask_back(*chosen, UINT32_MAX, kNone, kNone, out);
+  ask_back(*chosen, UINT32_MAX, {}, out);
   touch(*chosen);
   return true;
 }

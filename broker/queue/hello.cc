@@ -138,9 +138,10 @@ void Core::State::join(Session& session, std::uint32_t queue, std::uint32_t weig
 
 void Core::State::leave_lanes(Session& session) {
   for (std::uint32_t at = 0; at < session.lanes.size(); ++at) {
-    const ServedLane& served = session.lanes[at];
+    ServedLane& served = session.lanes[at];
     Lane& lane = lanes[served.lane];
     leave_credit(lane, session, at);
+    leave_slots(lane, served);
     QueueState& queue = shapes.queue(lane.queue);
     --queue.members;
     if (session.overfull) queue.overfull.erase(session.ref);
@@ -160,7 +161,7 @@ void Core::State::leave_lanes(Session& session) {
   }
   session.overfull = false;
   session.lanes.clear();
-  ++session.service;
+  session.service = ++services;
 }
 
 Code Core::State::reattach(Session& session, const TokenOf& token, bool finished, const FoundJobs& found, Now now,
@@ -213,7 +214,10 @@ void Core::State::resend_requests(Session& session, Effects& out) {
     out.messages.push_back(Message{false, CancelRequest{session.ref, {first, count}}});
   }
   if (session.drain_asked) out.messages.push_back(Message{false, DrainRequest{session.ref}});
-  if (paused) reclaim_all.emplace_back(session.ref, kNone);
+  if (paused && !session.returned) {
+    session.returned = true;
+    returned.push_back(session.ref);
+  }
 }
 
 }  // namespace rota::queue

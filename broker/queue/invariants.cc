@@ -1,4 +1,5 @@
 // Stops the process if what the core holds contradicts itself.
+#include <algorithm>
 #include <set>
 
 #include "broker/queue/core_state.h"
@@ -92,6 +93,10 @@ void Core::State::check_sessions() const {
 }
 
 void Core::State::check_lanes() const {
+  std::vector<std::uint64_t> reserved(shapes.queues());  // jobs for which a worker runs empty, by queue
+  sessions.each([&](const Session& session) {
+    if (session.reserved != kNone) ++reserved[class_of(session.reserved).queue];
+  });
   for (std::uint32_t i = 0; i < shapes.queues(); ++i) {
     const QueueState& queue = shapes.queue(i);
     std::uint64_t ready = 0;
@@ -117,14 +122,12 @@ void Core::State::check_lanes() const {
         ROTA_CHECK(listed || (one.ready.empty() && one.suspects.empty()));
       }
     }
-    sessions.each([&](const Session& session) {
-      if (session.reserved != kNone && class_of(session.reserved).queue == i) ++ready;
-    });
-    ROTA_CHECK(ready == queue.counts[static_cast<std::size_t>(JobState::ready)]);
+    ROTA_CHECK(ready + reserved[i] == queue.counts[static_cast<std::size_t>(JobState::ready)]);
     std::uint32_t members = 0;
     for (const std::uint32_t lane : queue.lanes) {
       ROTA_CHECK(lanes[lane].queue == i && !lanes[lane].members.empty());
       members += static_cast<std::uint32_t>(lanes[lane].members.size());
+      check_slots(lanes[lane]);
       for (const CreditItem& one : lanes[lane].free_credit) {
         const Session* session = sessions.find(one.item.session);
         ROTA_CHECK(session != nullptr && session->lanes[one.item.at].lane == lane);
@@ -133,7 +136,24 @@ void Core::State::check_lanes() const {
     }
     ROTA_CHECK(members == queue.members);
     for (const SessionRef ref : queue.overfull) ROTA_CHECK(sessions.find(ref) != nullptr);
+    ROTA_CHECK(queue.reclaiming == (std::count(reclaiming.begin(), reclaiming.end(), i) == 1));
   }
+  ROTA_CHECK(reclaiming.size() <= shapes.queues());
+}
+
+void Core::State::check_slots(const Lane& lane) const {
+  std::size_t voids = 0;
+  for (std::size_t i = 0; i < lane.free_slots.size(); ++i) {
+    const RingItem& item = lane.free_slots.peek(i);
+    const Session* session = sessions.find(item.session);
+    if (session == nullptr || session->service != item.service) {
+      ++voids;
+    } else {
+      ROTA_CHECK(item.at < session->lanes.size() && &lanes[session->lanes[item.at].lane] == &lane);
+      ROTA_CHECK(session->lanes[item.at].in_slots);
+    }
+  }
+  ROTA_CHECK(voids == lane.void_slots && voids <= lane.members.size() + 8);
 }
 
 }  // namespace rota::queue

@@ -18,8 +18,8 @@ namespace rota::queue {
 // A session's place in a ring of a lane. Void if the session ended or serves other queues since.
 struct RingItem {
   SessionRef session = kNoSession;
-  std::uint32_t service = 0;
   std::uint32_t at = 0;  // index into Session::lanes
+  std::uint64_t service = 0;
 };
 
 // Of the sessions with all slots taken, the one that holds least beyond them for its size comes first.
@@ -40,6 +40,7 @@ struct Lane {
   std::uint32_t search = 0;                 // where the next search among the members starts
   std::vector<std::uint32_t> active;        // classes with ready jobs; emptied ones are dropped when met
   Ring<RingItem> free_slots;                // sessions with a free slot; others are dropped when met
+  std::size_t void_slots = 0;               // of these, the void ones
   absl::btree_set<CreditItem> free_credit;  // sessions with all slots taken and credit left, least laden first
   bool dirty = false;                       // in State::dirty_lanes: jobs or room came since the last dispatch
 };

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "broker/queue/core_state.h"
+#include "common/base/peer_limits.h"
 
 namespace rota::queue {
 
@@ -34,21 +35,23 @@ void Core::State::reclaim_for(Lane& lane, Effects& out) {
     const std::uint64_t unasked = beyond - session.asked;
     const std::uint64_t share = (unasked * idle + idle + laden - 1) / (idle + laden);
     const auto most = static_cast<std::uint32_t>(std::min({want, share, unasked}));
-    want -= ask_back(session, most, lane.queue, lane.type_set, out);
+    want -= ask_back(session, most, {lane.queue, lane.type_set, false}, out);
+    if (looked >= limits::kTurnReclaimLooks) return;
   }
 }
 
-std::uint32_t Core::State::ask_back(Session& session, std::uint32_t most, std::uint32_t queue, std::uint32_t set,
-                                    Effects& out) {
+std::uint32_t Core::State::ask_back(Session& session, std::uint32_t most, const AskedBack& which, Effects& out) {
   const auto first = static_cast<std::uint32_t>(out.tokens.size());
   std::uint32_t count = 0;
   for (JobIndex job = session.tail; job != kNone && count < most; job = jobs[job].prev) {
     JobDetail& detail = *jobs.detail(job);
+    ++looked;
     if (detail.token.dispatch <= session.started_through) break;
     if (detail.reclaim_asked || jobs[job].cancel_requested) continue;
     const DispatchClass& in = class_of(job);
-    if (queue != kNone && in.queue != queue) continue;
-    if (set != kNone && !lanes.serves(set, in.type)) continue;
+    if (which.queue != kNone && in.queue != which.queue) continue;
+    if (which.set != kNone && !lanes.serves(which.set, in.type)) continue;
+    if (which.paused && !shapes.queue(in.queue).paused) continue;
     detail.reclaim_asked = true;
     ++session.asked;
     ++count;
@@ -61,31 +64,41 @@ std::uint32_t Core::State::ask_back(Session& session, std::uint32_t most, std::u
   return count;
 }
 
-// Marks every session that may hold jobs of a queue that was paused; reclaim_paused() asks them in slices.
-void Core::State::pause_members(std::uint32_t queue) {
-  sessions.each([&](const Session& session) {
-    if (session.unfinished > 0 || session.reserved != kNone) reclaim_all.emplace_back(session.ref, queue);
-  });
+// Every session may hold jobs of the queue that was paused: reclaim_paused() asks them in slices.
+void Core::State::start_reclaiming(std::uint32_t queue) {
+  QueueState& state = shapes.queue(queue);
+  state.reclaim_at = 0;
+  if (state.reclaiming) return;
+  state.reclaiming = true;
+  reclaiming.push_back(queue);
+}
+
+void Core::State::ask_for_paused(Session& session, std::uint32_t queue, Effects& out) {
+  ++looked;
+  if (session.reserved != kNone && queue_of(session.reserved).paused) unreserve(session, true);
+  if (session.connected) ask_back(session, UINT32_MAX, {queue, kNone, true}, out);
 }
 
 void Core::State::reclaim_paused(Effects& out) {
-  std::size_t work = 0;
-  while (!reclaim_all.empty() && work < limits::kTurnTimers) {
-    const auto [ref, queue] = reclaim_all.front();
-    reclaim_all.pop_front();
-    Session* session = sessions.find(ref);
+  looked = 0;
+  while (!returned.empty() && looked < limits::kTurnReclaimLooks) {
+    Session* session = sessions.find(returned.front());
+    returned.pop_front();
     if (session == nullptr) continue;
-    work += 1 + session->unfinished;
-    if (session->reserved != kNone && queue_of(session->reserved).paused) unreserve(*session, true);
-    if (!session->connected) continue;
-    if (queue != kNone) {
-      if (shapes.queue(queue).paused) ask_back(*session, UINT32_MAX, queue, kNone, out);
-      continue;
+    session->returned = false;
+    ask_for_paused(*session, kNone, out);
+  }
+  while (!reclaiming.empty() && looked < limits::kTurnReclaimLooks) {
+    QueueState& queue = shapes.queue(reclaiming.front());
+    while (queue.paused && queue.reclaim_at < sessions.places() && looked < limits::kTurnReclaimLooks) {
+      Session* session = sessions.at_place(queue.reclaim_at++);
+      ++looked;
+      if (session != nullptr) ask_for_paused(*session, reclaiming.front(), out);
     }
-    for (const ServedLane& served : session->lanes) {
-      const std::uint32_t one = lanes[served.lane].queue;
-      if (shapes.queue(one).paused) ask_back(*session, UINT32_MAX, one, kNone, out);
-    }
+    if (queue.paused && queue.reclaim_at < sessions.places()) return;  // the next turn goes on
+    ++looked;
+    queue.reclaiming = false;
+    reclaiming.pop_front();
   }
 }
 

@@ -37,6 +37,7 @@ struct Session {
   bool drain_asked = false;  // by an administrator
   bool touched = false;      // in State::touched
   bool overfull = false;     // in QueueState::overfull of its queues
+  bool returned = false;     // in State::returned
   std::string name, host, boot_id;
   std::uint64_t pid = 0;
   std::uint64_t start_time = 0;
@@ -55,7 +56,7 @@ struct Session {
   JobIndex reserved = kNone;   // runs empty for this job
   JobIndex exclusive = kNone;  // runs this job alone
   std::uint32_t type_set = kNone;
-  std::uint32_t service = 0;  // raised when `lanes` is made anew: older ring items are void
+  std::uint64_t service = 0;  // another number, of no session before, when `lanes` is made anew: older ring items are void
   std::uint64_t virtual_pass = 0;
   std::vector<ServedLane> lanes;
   std::vector<JobIndex> batch;  // given in this turn
@@ -78,7 +79,9 @@ class SessionTable {
 
   [[nodiscard]] Session* find(SessionRef ref);
   [[nodiscard]] const Session* find(SessionRef ref) const;
+  // Null where none is.
   [[nodiscard]] Session* at_place(std::uint32_t place) { return places_[place].session.get(); }
+  [[nodiscard]] std::uint32_t places() const { return static_cast<std::uint32_t>(places_.size()); }
   [[nodiscard]] Session* find_uuid(const Uuid& uuid);
   [[nodiscard]] Session* find_name(std::string_view name);
   // Null if all places are taken.

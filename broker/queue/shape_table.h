@@ -25,6 +25,8 @@ struct QueueState {
   std::string name;
   Slot slot = 0;
   bool paused = false;
+  bool reclaiming = false;                    // in State::reclaiming, since it was paused
+  std::uint32_t reclaim_at = 0;               // the place of the session that is asked next
   std::uint64_t counts[kJobStateCount] = {};  // live states: now; final ones: since start
   std::vector<std::uint32_t> classes;
   std::vector<std::uint32_t> lanes;

@@ -94,7 +94,8 @@ void Core::State::drop_recents(Now now) {
 Steady Core::next_deadline() const {
   const State& s = *state_;
   const bool may_hand_out = !s.on_hold && (!s.dirty_lanes.empty() || s.alone_dirty);
-  if (may_hand_out || !s.touched.empty() || !s.reclaim_all.empty() || !s.cancelled_at_restore.empty()) {
+  if (may_hand_out || !s.touched.empty() || !s.reclaiming.empty() || !s.returned.empty() ||
+      !s.cancelled_at_restore.empty()) {
     return s.last_now.steady;
   }
   // An idle core still looks often enough to tell its own stall from the workers' silence.

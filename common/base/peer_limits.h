@@ -25,6 +25,10 @@ inline constexpr Millis kTurnTime = 2ms;                    // clients' messages
 inline constexpr Millis kWorkerTurnTime = 20ms;             // and workers': far below a lease
 inline constexpr std::uint32_t kMaxWorkerRows = 250;        // in one ADMIN_REPLY: with their labels they fit a message
 
+// --- what workers that serve many queues and types make the broker look at in a turn -------------------------------------
+inline constexpr std::uint64_t kTurnLooks = 500'000;        // classes, when jobs are handed out: some milliseconds
+inline constexpr std::uint64_t kTurnReclaimLooks = 20'000;  // their jobs, for workers that idle: a millisecond
+
 // --- what connections bring that is no message --------------------------------------------------------------------------
 inline constexpr Millis kGuardInterval = 100ms;          // between two looks at the broker's memory
 inline constexpr std::size_t kMaxHeldTotal = 512 * MiB;  // brought, not yet a message: over it the largest holder ends
