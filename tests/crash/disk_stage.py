@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import random
 import shutil
 import signal
@@ -17,6 +18,7 @@ import small_disk
 TESTS = Path(__file__).resolve().parents[1]
 sys.path += [str(TESTS / "history"), str(TESTS / "integration")]
 import checker  # noqa: E402
+import sanitizers  # noqa: E402
 from nemesis import Nemesis  # noqa: E402
 from rota_harness import BIN, Program, eventually, scale  # noqa: E402
 
@@ -39,6 +41,7 @@ class DiskStage:
         self.directory = Path(directory)
         self.programs = []
         self.environment = {"HOME": str(directory), "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
+        self.environment.update({name: value for name, value in os.environ.items() if name in sanitizers.OPTIONS})
         self.number = number
         self.data = disk.path / f"store-{number}"
         self.history = self.directory / f"history-{number}"

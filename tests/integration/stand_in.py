@@ -13,6 +13,9 @@ import sys
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import sanitizers  # noqa: E402
+
 UNITS = Path("/usr/local/lib/systemd/system")
 STATE = Path("/run/stand-in")
 
@@ -22,9 +25,14 @@ def become(user):
     return ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups"]
 
 
+def sanitizer_options():
+    """What a sanitizer's runtime needs in every process; of ordinary builds nobody looks at it."""
+    return {name: value for name, value in os.environ.items() if name in sanitizers.OPTIONS}
+
+
 def sudo(words):
     # Like sudo's env_reset: nothing of the caller's configuration passes.
-    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **sanitizer_options()}
     if words[0] == "-u":
         words = [*become(words[1]), *words[2:]]
     os.execvpe(words[0], words, environment)
@@ -49,7 +57,8 @@ def start(unit):
     with open(log, "ab") as out:
         process = subprocess.Popen([*become(user), *command], stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=state,
                                    start_new_session=True,
-                                   env={"PATH": "/usr/local/bin:/usr/bin:/bin", "STATE_DIRECTORY": str(state), "HOME": str(state)})
+                                   env={"PATH": "/usr/local/bin:/usr/bin:/bin", "STATE_DIRECTORY": str(state), "HOME": str(state),
+                                        **sanitizer_options()})
     (STATE / f"{unit}.pid").write_text(str(process.pid))
     end = time.monotonic() + 60
     while b" ready " not in log.read_bytes()[ready:]:

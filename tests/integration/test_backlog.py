@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import rota_harness
-from rota_harness import RotaTest, eventually, scale
+from rota_harness import SANITIZER, RotaTest, eventually, scale
 
 JOBS = scale(1_000_000, 50_000)
 BYTES_PER_JOB = 160
@@ -33,7 +33,8 @@ class Backlog(RotaTest):
         eventually(lambda: self.queue(broker, "backlog")["ready"] == JOBS, 60, "all are queued", every=0.2)
         per_job = (anonymous_memory(broker.pid) - before) / JOBS
         print(f"{JOBS} jobs queued, {outcome.json()['jobs_per_second']:.0f} a second, {per_job:.1f} bytes of memory a job")
-        self.assertLessEqual(per_job, BYTES_PER_JOB if JOBS >= 500_000 else 2 * BYTES_PER_JOB)
+        if not SANITIZER:  # its runtime has its own memory for every allocation
+            self.assertLessEqual(per_job, BYTES_PER_JOB if JOBS >= 500_000 else 2 * BYTES_PER_JOB)
 
         broker.kill()
         began = time.monotonic()

@@ -6,7 +6,7 @@ import subprocess
 import unittest
 
 import rota_harness
-from rota_harness import RotaTest, eventually
+from rota_harness import PATIENCE, RotaTest, eventually
 
 SMALL = ["--store-limit", "256MiB"]  # the smallest there is
 
@@ -16,7 +16,7 @@ class FullStore(RotaTest):
 
     def fill(self, broker):
         """Submits until the broker has no room."""
-        outcome = self.rota(broker, "--timeout", "3s", "bench", "submit", "--queue", "fill", "--jobs", "2000",
+        outcome = self.rota(broker, "--timeout", f"{3 * PATIENCE:.0f}s", "bench", "submit", "--queue", "fill", "--jobs", "2000",
                             "--payload", "256KiB", code=None, seconds=120)
         self.assertEqual(75, outcome.code, outcome)
 
@@ -60,7 +60,7 @@ class FullStore(RotaTest):
         self.assertLess((self.directory / "data/data.mdb").stat().st_size, 257 * 1024 * 1024)
 
     def test_service_returns_as_finished_jobs_are_forgotten(self):
-        broker = self.broker(*SMALL, "--dedup-window", "10s")
+        broker = self.broker(*SMALL, "--dedup-window", f"{10 * PATIENCE:.0f}s")
         self.fill(broker)
         self.rota(broker, "purge", "--queue", "fill", "--yes")
         # Jobs that run and are kept for a while fill it as well.
