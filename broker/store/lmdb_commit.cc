@@ -281,6 +281,7 @@ class LmdbStore::Committer {
       const StagedState& state = staged_.states[i];
       const bool superseded = i + 1 < staged_.states.size() && staged_.states[i + 1].sequence == state.sequence;
       if (superseded || std::binary_search(ended.begin(), ended.end(), state.sequence)) continue;
+      if (batch_.is_dropped(state.sequence)) continue;
       const NumberKey key = number_key(state.sequence);
       const int rc = put(*cursor, Table::state, view(key), {staged_.at(state.payload)}, 0);
       if (rc != 0) return env_.failure("write " + record_name(Table::state, view(key)), rc);
@@ -290,6 +291,7 @@ class LmdbStore::Committer {
   }
 
   Status write_leases() {
+    batch_.merge_leases();
     if (staged_.leases.empty() && staged_.ended_leases.empty()) return {};
     const auto cursor = env_.cursor(txn_, Table::leases);
     if (!cursor) return cursor.error();

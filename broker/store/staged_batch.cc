@@ -31,6 +31,7 @@ void BatchBuffers::clear() {
   jobs.clear();
   states.clear();
   leases.clear();
+  late_leases.clear();
   ended_leases.clear();
   ends.clear();
   pauses.clear();
@@ -66,6 +67,8 @@ StagedBatch::~StagedBatch() {
 void StagedBatch::reset() {
   buffers_->clear();
   shared_by_hash_.clear();
+  ends_by_id_.clear();
+  ends_counted_ = 0;
   id_clock_.reset();
   highest_sequence_ = 0;
   highest_dispatch_ = 0;
@@ -89,13 +92,14 @@ void StagedBatch::note_id_clock(Wall id_clock) {
 }
 
 bool StagedBatch::empty() const {
-  return buffers_->jobs.empty() && buffers_->states.empty() && buffers_->leases.empty() && buffers_->ended_leases.empty() &&
-         buffers_->ends.empty() && buffers_->pauses.empty();
+  return buffers_->jobs.empty() && buffers_->states.empty() && buffers_->leases.empty() && buffers_->late_leases.empty() &&
+         buffers_->ended_leases.empty() && buffers_->ends.empty() && buffers_->pauses.empty();
 }
 
 std::size_t StagedBatch::bytes() const {
   return buffers_->arena.size() + buffers_->jobs.size() * sizeof(StagedJob) +
-         buffers_->states.size() * sizeof(StagedState) + buffers_->leases.size() * sizeof(StagedLease) +
+         buffers_->states.size() * sizeof(StagedState) +
+         (buffers_->leases.size() + buffers_->late_leases.size()) * sizeof(StagedLease) +
          buffers_->ends.size() * sizeof(StagedEnd) + buffers_->shared.size() * sizeof(StagedShared);
 }
 
@@ -111,6 +115,11 @@ std::optional<Batch::Body> StagedBatch::find(queue::Sequence sequence) const {
 
 const StagedJob* StagedBatch::job_of(queue::Sequence sequence) const {
   return find_sorted(buffers_->jobs, sequence, sequence_of);
+}
+
+bool StagedBatch::is_dropped(queue::Sequence sequence) const {
+  const StagedJob* job = job_of(sequence);
+  return job != nullptr && job->dropped;
 }
 
 bool StagedBatch::is_shared(std::uint32_t index, const queue::SharedRecord& shared) const {
@@ -168,21 +177,35 @@ void StagedBatch::add(const queue::JobLeased& change) {
   const std::uint64_t dispatch = change.lease.token.dispatch;
   ROTA_CHECK(dispatch != 0);
   // New dispatches rise; a re-attached one comes again under its old number, anywhere before them.
-  auto& leases = buffers_->leases;
-  const auto at =
-      std::lower_bound(leases.begin(), leases.end(), dispatch,
-                       [](const StagedLease& lease, std::uint64_t wanted) { return dispatch_of(lease) < wanted; });
-  if (at != leases.end() && dispatch_of(*at) == dispatch) {
-    *at = {change.lease, false};
+  const StagedLease staged{change.lease, false};
+  if (buffers_->leases.empty() || dispatch > dispatch_of(buffers_->leases.back())) {
+    buffers_->leases.push_back(staged);
+  } else if (StagedLease* known = lease_of(dispatch); known != nullptr) {
+    *known = staged;
   } else {
-    leases.insert(at, {change.lease, false});
+    buffers_->late_leases.emplace(dispatch, staged);
   }
   highest_dispatch_ = std::max(highest_dispatch_, dispatch);
 }
 
+StagedLease* StagedBatch::lease_of(std::uint64_t dispatch) {
+  if (StagedLease* staged = find_sorted(buffers_->leases, dispatch, dispatch_of); staged != nullptr) return staged;
+  const auto late = buffers_->late_leases.find(dispatch);
+  return late == buffers_->late_leases.end() ? nullptr : &late->second;
+}
+
+void StagedBatch::merge_leases() {
+  auto& leases = buffers_->leases;
+  const auto middle = static_cast<std::ptrdiff_t>(leases.size());
+  for (const auto& [dispatch, late] : buffers_->late_leases) leases.push_back(late);
+  buffers_->late_leases.clear();
+  std::inplace_merge(leases.begin(), leases.begin() + middle, leases.end(),
+                     [](const StagedLease& a, const StagedLease& b) { return dispatch_of(a) < dispatch_of(b); });
+}
+
 std::uint64_t StagedBatch::end_lease(Token token) {
   if (token.is_none()) return 0;
-  StagedLease* staged = find_sorted(buffers_->leases, token.dispatch, dispatch_of);
+  StagedLease* staged = lease_of(token.dispatch);
   if (staged == nullptr) return token.dispatch;
   staged->dropped = true;
   return 0;
@@ -217,21 +240,26 @@ void StagedBatch::add(const queue::JobRevived& change) {
   highest_sequence_ = std::max(highest_sequence_, change.state.sequence);
 }
 
+std::uint32_t& StagedBatch::ends_of(const JobId& id) {
+  for (; ends_counted_ < buffers_->ends.size(); ++ends_counted_) ++ends_by_id_[buffers_->ends[ends_counted_].id];
+  return ends_by_id_[id];
+}
+
 void StagedBatch::add(const queue::JobForgotten& change) {
   const std::uint64_t stored_lease = end_lease(change.lease);
   auto& ends = buffers_->ends;
   const bool just_ended =
       !ends.empty() && ends.back().kind == StagedEnd::Kind::outcome && ends.back().sequence == change.sequence;
   StagedJob* job = find_sorted(buffers_->jobs, change.sequence, sequence_of);
-  const bool untouched = job != nullptr && !job->dropped &&
-                         std::none_of(ends.begin(), ends.end() - (just_ended ? 1 : 0),
-                                      [&](const StagedEnd& end) { return end.id == change.id; });
-  if (untouched) {
-    // Never acknowledged: as if it had not been.
+  // Never acknowledged, if nothing else ended it before: as if it had not been.
+  if (job != nullptr && !job->dropped && ends_of(change.id) == (just_ended ? 1U : 0U)) {
     job->dropped = true;
     --buffers_->shared[job->shared].uses;
-    if (just_ended) ends.pop_back();
-    std::erase_if(buffers_->states, [&](const StagedState& state) { return state.sequence == change.sequence; });
+    if (just_ended) {
+      --ends_of(change.id);
+      ends.pop_back();
+      ends_counted_ = ends.size();
+    }
     return;
   }
   if (just_ended) {

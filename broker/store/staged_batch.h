@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 #include "broker/store/record_format.h"
 #include "broker/store/store.h"
@@ -68,8 +69,9 @@ struct BatchBuffers {
   std::vector<StagedShared> shared;
   std::vector<StagedJob> jobs;
   std::vector<StagedState> states;
-  std::vector<StagedLease> leases;
-  std::vector<std::uint64_t> ended_leases;  // dispatch numbers of stored leases
+  std::vector<StagedLease> leases;                          // in order of dispatch
+  absl::btree_map<std::uint64_t, StagedLease> late_leases;  // re-attached: their numbers came before those at hand
+  std::vector<std::uint64_t> ended_leases;                  // dispatch numbers of stored leases
   std::vector<StagedEnd> ends;
   std::vector<StagedPause> pauses;
 
@@ -108,6 +110,10 @@ class StagedBatch final : public Batch {
 
   // For the engines, which also sort them in place.
   [[nodiscard]] BatchBuffers& buffers() { return *buffers_; }
+  // Puts the late leases among the others. Nothing is staged after it.
+  void merge_leases();
+  // The job was accepted and forgotten within the batch: its states are not written either.
+  [[nodiscard]] bool is_dropped(queue::Sequence sequence) const;
   [[nodiscard]] std::optional<Wall> id_clock() const { return id_clock_; }
   // Highest numbers named by any change, dropped ones included: they were given out.
   [[nodiscard]] queue::Sequence highest_sequence() const { return highest_sequence_; }
@@ -127,6 +133,9 @@ class StagedBatch final : public Batch {
   void add_state(const queue::StateRecord& state);
   std::uint32_t shared_index(const queue::SharedRecord& shared);
   [[nodiscard]] bool is_shared(std::uint32_t index, const queue::SharedRecord& shared) const;
+  [[nodiscard]] StagedLease* lease_of(std::uint64_t dispatch);
+  // Of the ends staged so far, those of `id`.
+  [[nodiscard]] std::uint32_t& ends_of(const JobId& id);
   // Drops the lease if it is of this batch; else its number, to be deleted from the store.
   std::uint64_t end_lease(Token token);
   [[nodiscard]] const StagedJob* job_of(queue::Sequence sequence) const;
@@ -136,6 +145,9 @@ class StagedBatch final : public Batch {
   std::unique_ptr<BatchBuffers> buffers_;
   // Hash of a shared part → its index. Equal hashes of different parts cost a second copy, nothing else.
   absl::flat_hash_map<std::uint64_t, std::uint32_t> shared_by_hash_;
+  // Of ends, counted when a job of the batch is forgotten: few batches have one.
+  absl::flat_hash_map<JobId, std::uint32_t> ends_by_id_;
+  std::size_t ends_counted_ = 0;
   std::optional<Wall> id_clock_;
   queue::Sequence highest_sequence_ = 0;
   std::uint64_t highest_dispatch_ = 0;

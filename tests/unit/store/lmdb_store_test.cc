@@ -64,6 +64,16 @@ TEST(LmdbStore, FiledJobIsForgottenThoughNoJobEndsAfterARestart) {
   EXPECT_EQ(maintain_after_pause(*second.store, kStart + Millis{30'000}).forgotten, 1U);
 }
 
+TEST(LmdbStore, NothingIsWrittenOfAJobThatCameAndWentWithinABatch) {
+  const TempDir directory;
+  const Reopened first = reopen(directory.path());
+  queue::StateRecord state;
+  state.sequence = 1;
+  const auto info = commit(*first.store, Changes().accept(Job{}).change(state).lease(1, 1).finish(1, 1).forget(1, 1, 1));
+  ASSERT_TRUE(info.ok());
+  EXPECT_EQ(info->bytes, 0U);
+}
+
 TEST(LmdbStore, ReopenedStoreHasEveryLiveJobWithItsStateAndLease) {
   const TempDir directory;
   Uuid broker;
