@@ -149,9 +149,7 @@ ItemReply Core::State::revive_recent(JobIndex job, Now now, Effects& out) {
 
 ItemReply Core::State::revive_found(const FinishedJob& found, Now now, Effects& out) {
   const std::uint32_t shape = intern_shape(*found.job.shared);
-  if (shape == kNone) {
-    return reply_of_found(found, Code::too_large, "this broker holds as many queues as it can; use an existing queue");
-  }
+  if (shape == kNone) return reply_of_found(found, Code::too_large, shapes.why_refused(*found.job.shared));
   const Sequence old = found.job.sequence;
   JobRecord job = found.job;
   job.sequence = next_sequence++;

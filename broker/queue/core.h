@@ -134,7 +134,6 @@ class Core {
   [[nodiscard]] bool must_look_up(const JobId& id, Now now) const;
   [[nodiscard]] bool knows(const JobId& id) const;
   [[nodiscard]] std::optional<JobView> view(const JobId& id, Now now) const;
-  [[nodiscard]] bool is_served(std::string_view queue, std::string_view type) const;
   [[nodiscard]] bool is_paused(std::string_view queue) const;
   // It has, or had since the start, jobs or workers.
   [[nodiscard]] bool knows_queue(std::string_view queue) const;

@@ -101,7 +101,7 @@ struct Core::State {
   ItemReply accept(const Submit& command, const SubmitItem& item, Now now, Effects& out);
   std::optional<ItemReply> refuse_new(const SubmitShared& shared, const SubmitItem& item, Now now) const;
   std::optional<ItemReply> answer_by_key(const SubmitShared& shared, const SubmitItem& item, Now now) const;
-  std::uint32_t intern_shape(const SharedRecord& shared);
+  std::uint32_t intern_shape(const SharedRecord& shared, std::size_t most_types = limits::kMaxTypesPerQueue);
   void release_shape(std::uint32_t shape);
 
   // --- complete.cc --------------------------------------------------------------------------------------------------

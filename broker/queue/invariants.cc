@@ -102,6 +102,10 @@ void Core::State::check_lanes() const {
     std::uint64_t ready = 0;
     for (const std::uint32_t in : queue.classes) {
       const DispatchClass& one = shapes.dispatch_class(in);
+      ROTA_CHECK(one.queue == i && queue.classes[one.place] == in);
+      const auto serving = std::count_if(queue.lanes.begin(), queue.lanes.end(),
+                                         [&](std::uint32_t lane) { return lanes.serves(lanes[lane].type_set, one.type); });
+      ROTA_CHECK(static_cast<std::size_t>(serving) == one.lanes.size());
       const auto check = [&](const ReadyQueue& of, std::uint8_t least, std::uint8_t most) {
         std::uint64_t count = 0;
         of.each(jobs, [&](JobIndex job) {

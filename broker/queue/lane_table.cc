@@ -19,6 +19,8 @@ std::uint32_t LaneTable::intern_types(ShapeTable& shapes, std::vector<std::uint3
     free_sets_.pop_back();
   }
   sets_[set].users = 1;
+  if (!types.empty() && types.back() >= sets_of_.size()) sets_of_.resize(types.back() + 1);
+  for (const std::uint32_t type : types) sets_of_[type].insert(set);
   set_names_.emplace(types, set);
   sets_[set].types = std::move(types);
   return set;
@@ -27,7 +29,10 @@ std::uint32_t LaneTable::intern_types(ShapeTable& shapes, std::vector<std::uint3
 void LaneTable::release_types(ShapeTable& shapes, std::uint32_t set) {
   ROTA_CHECK(sets_[set].users > 0);
   if (--sets_[set].users > 0) return;
-  for (const std::uint32_t type : sets_[set].types) shapes.release_type(type);
+  for (const std::uint32_t type : sets_[set].types) {
+    sets_of_[type].erase(set);
+    shapes.release_type(type);
+  }
   set_names_.erase(sets_[set].types);
   sets_[set].types.clear();
   free_sets_.push_back(set);
@@ -37,9 +42,23 @@ bool LaneTable::serves(std::uint32_t set, std::uint32_t type) const {
   return std::binary_search(sets_[set].types.begin(), sets_[set].types.end(), type);
 }
 
+template <typename Visit>
+void LaneTable::each_served(const ShapeTable& shapes, const Lane& lane, Visit visit) const {
+  const std::vector<std::uint32_t>& classes = shapes.queue(lane.queue).classes;
+  const std::vector<std::uint32_t>& types = sets_[lane.type_set].types;
+  if (classes.size() <= types.size()) {
+    for (const std::uint32_t in : classes) {
+      if (serves(lane.type_set, shapes.dispatch_class(in).type)) visit(in);
+    }
+    return;
+  }
+  for (const std::uint32_t type : types) {
+    if (const std::uint32_t in = shapes.find_class(lane.queue, type); in != kNone) visit(in);
+  }
+}
+
 std::uint32_t LaneTable::intern(ShapeTable& shapes, std::uint32_t queue, std::uint32_t set) {
   if (const auto known = by_use_.find({queue, set}); known != by_use_.end()) return known->second;
-  QueueState& of = shapes.queue(queue);
   std::uint32_t index = 0;
   if (free_lanes_.empty()) {
     index = static_cast<std::uint32_t>(lanes_.size());
@@ -54,13 +73,11 @@ std::uint32_t LaneTable::intern(ShapeTable& shapes, std::uint32_t queue, std::ui
   lane.type_set = set;
   ++sets_[set].users;
   by_use_.emplace(std::pair{queue, set}, index);
-  of.lanes.push_back(index);
-  for (const std::uint32_t in : of.classes) {
-    DispatchClass& one = shapes.dispatch_class(in);
-    if (!serves(set, one.type)) continue;
-    one.lanes.push_back(index);
+  shapes.queue(queue).lanes.push_back(index);
+  each_served(shapes, lane, [&](std::uint32_t in) {
+    shapes.dispatch_class(in).lanes.push_back(index);
     lane.active.push_back(in);
-  }
+  });
   return index;
 }
 
@@ -68,9 +85,8 @@ void LaneTable::erase(ShapeTable& shapes, std::uint32_t index) {
   Lane& lane = *lanes_[index];
   ROTA_CHECK(lane.members.empty());
   by_use_.erase({lane.queue, lane.type_set});
-  QueueState& of = shapes.queue(lane.queue);
-  std::erase(of.lanes, index);
-  for (const std::uint32_t in : of.classes) std::erase(shapes.dispatch_class(in).lanes, index);
+  std::erase(shapes.queue(lane.queue).lanes, index);
+  each_served(shapes, lane, [&](std::uint32_t in) { std::erase(shapes.dispatch_class(in).lanes, index); });
   release_types(shapes, lane.type_set);
   lanes_[index].reset();
   free_lanes_.push_back(index);
@@ -78,8 +94,17 @@ void LaneTable::erase(ShapeTable& shapes, std::uint32_t index) {
 
 void LaneTable::add_class(ShapeTable& shapes, std::uint32_t in) {
   DispatchClass& one = shapes.dispatch_class(in);
-  for (const std::uint32_t lane : shapes.queue(one.queue).lanes) {
-    if (serves(lanes_[lane]->type_set, one.type)) one.lanes.push_back(lane);
+  if (one.type >= sets_of_.size()) return;
+  const std::vector<std::uint32_t>& lanes = shapes.queue(one.queue).lanes;
+  const absl::btree_set<std::uint32_t>& sets = sets_of_[one.type];
+  if (lanes.size() <= sets.size()) {
+    for (const std::uint32_t lane : lanes) {
+      if (serves(lanes_[lane]->type_set, one.type)) one.lanes.push_back(lane);
+    }
+    return;
+  }
+  for (const std::uint32_t set : sets) {
+    if (const auto lane = by_use_.find({one.queue, set}); lane != by_use_.end()) one.lanes.push_back(lane->second);
   }
 }
 

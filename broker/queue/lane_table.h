@@ -69,8 +69,13 @@ class LaneTable {
     std::vector<std::uint32_t> types;  // sorted
     std::uint32_t users = 0;
   };
+  // Calls `visit` with every class that the lane serves.
+  template <typename Visit>
+  void each_served(const ShapeTable& shapes, const Lane& lane, Visit visit) const;
+
   std::vector<TypeSet> sets_;
   std::vector<std::uint32_t> free_sets_;
+  std::vector<absl::btree_set<std::uint32_t>> sets_of_;  // by type: those that hold it
   std::map<std::vector<std::uint32_t>, std::uint32_t> set_names_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::vector<std::uint32_t> free_lanes_;

@@ -61,7 +61,7 @@ void Core::State::purge_job(JobIndex job, Effects& out) {
 std::uint64_t Core::State::purge_ready(std::uint32_t queue, Sequence through, std::uint64_t most, bool& more,
                                        Effects& out) {
   std::uint64_t count = 0;
-  // A class may end with its last job: from the back, the ones before keep their places.
+  // A class may end with its last job, and the last class then takes its place: from the back, that one was met before.
   for (std::size_t i = shapes.queue(queue).classes.size(); i-- > 0;) {
     const std::uint32_t in = shapes.queue(queue).classes[i];
     for (;;) {

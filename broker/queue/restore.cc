@@ -28,7 +28,8 @@ void Core::restore_paused(std::string_view queue) {
 void Core::restore(const LiveJob& job, Now now) {
   State& s = *state_;
   s.start_clock(now);
-  const std::uint32_t shape = s.intern_shape(*job.job.shared);
+  // What was accepted is held, however many types it has.
+  const std::uint32_t shape = s.intern_shape(*job.job.shared, SIZE_MAX);
   ROTA_CHECK(shape != kNone);
   ROTA_CHECK(job.job.sequence < s.next_sequence);
   const Wall run_at = job.state != nullptr ? job.state->run_at : job.job.run_at;

@@ -71,7 +71,28 @@ bool ShapeTable::is_last(const SharedRecord& shared) const {
   return shape.policy == shared.policy && queues_[in.queue]->name == shared.queue && types_[in.type].name == shared.type;
 }
 
-std::uint32_t ShapeTable::intern(const SharedRecord& shared, bool& fresh_class) {
+std::uint32_t ShapeTable::make_class(std::uint32_t queue, std::string_view type) {
+  std::uint32_t in = 0;
+  if (free_classes_.empty()) {
+    in = static_cast<std::uint32_t>(classes_.size());
+    classes_.emplace_back();
+    class_shapes_.emplace_back();
+  } else {
+    in = free_classes_.back();
+    free_classes_.pop_back();
+  }
+  classes_[in] = std::make_unique<DispatchClass>();
+  DispatchClass& made = *classes_[in];
+  made.queue = queue;
+  made.type = intern_type(type);  // the class counts as one user, however many jobs it has
+  std::vector<std::uint32_t>& all = queues_[queue]->classes;
+  made.place = static_cast<std::uint32_t>(all.size());
+  all.push_back(in);
+  class_names_.emplace(std::pair{queue, made.type}, in);
+  return in;
+}
+
+std::uint32_t ShapeTable::intern(const SharedRecord& shared, bool& fresh_class, std::size_t most_types) {
   fresh_class = false;
   if (is_last(shared)) {
     ++shapes_[last_].jobs;
@@ -79,25 +100,12 @@ std::uint32_t ShapeTable::intern(const SharedRecord& shared, bool& fresh_class) 
   }
   const std::uint32_t queue = intern_queue(shared.queue);
   if (queue == kNone) return kNone;
-  const std::uint32_t type = intern_type(shared.type);
-  std::uint32_t in = find_class(queue, type);
+  const std::uint32_t type = find_type(shared.type);
+  std::uint32_t in = type == kNone ? kNone : find_class(queue, type);
   if (in == kNone) {
+    if (queues_[queue]->classes.size() >= most_types) return kNone;
     fresh_class = true;
-    if (free_classes_.empty()) {
-      in = static_cast<std::uint32_t>(classes_.size());
-      classes_.emplace_back();
-      class_shapes_.emplace_back();
-    } else {
-      in = free_classes_.back();
-      free_classes_.pop_back();
-    }
-    classes_[in] = std::make_unique<DispatchClass>();
-    classes_[in]->queue = queue;
-    classes_[in]->type = type;
-    class_names_.emplace(std::pair{queue, type}, in);
-    queues_[queue]->classes.push_back(in);
-  } else {
-    release_type(type);  // the class counts as one user, however many jobs it has
+    in = make_class(queue, shared.type);
   }
   const auto [at, fresh] = class_shapes_[in].try_emplace(shared.policy, kNone);
   if (fresh) {
@@ -110,6 +118,11 @@ std::uint32_t ShapeTable::intern(const SharedRecord& shared, bool& fresh_class) 
   last_ = at->second;
   ++shapes_[last_].jobs;
   return last_;
+}
+
+std::string_view ShapeTable::why_refused(const SharedRecord& shared) const {
+  if (find_queue(shared.queue) == kNone) return "this broker holds as many queues as it can; use an existing queue";
+  return "this queue has jobs of as many types as it can; use one of these, and the payload for what differs";
 }
 
 std::uint32_t ShapeTable::release(std::uint32_t index) {
@@ -127,7 +140,11 @@ std::uint32_t ShapeTable::release(std::uint32_t index) {
 void ShapeTable::erase_class(std::uint32_t index) {
   DispatchClass& in = *classes_[index];
   ROTA_CHECK(in.ready.empty() && in.suspects.empty() && in.alone.empty());
-  std::erase(queues_[in.queue]->classes, index);
+  std::vector<std::uint32_t>& all = queues_[in.queue]->classes;
+  ROTA_CHECK(all[in.place] == index);
+  all[in.place] = all.back();
+  classes_[all.back()]->place = in.place;
+  all.pop_back();
   class_names_.erase({in.queue, in.type});
   release_type(in.type);
   classes_[index].reset();

@@ -28,7 +28,7 @@ struct QueueState {
   bool reclaiming = false;                    // in State::reclaiming, since it was paused
   std::uint32_t reclaim_at = 0;               // the place of the session that is asked next
   std::uint64_t counts[kJobStateCount] = {};  // live states: now; final ones: since start
-  std::vector<std::uint32_t> classes;
+  std::vector<std::uint32_t> classes;         // in no order: DispatchClass::place
   std::vector<std::uint32_t> lanes;
   DeadlineTree due_steady, due_wall;                              // scheduled jobs
   std::int64_t known_steady = INT64_MAX, known_wall = INT64_MAX;  // their earliest, as the core's own trees know it
@@ -47,6 +47,7 @@ struct DispatchClass {
   std::uint32_t queue = 0;
   std::uint32_t type = 0;
   std::uint32_t shapes = 0;
+  std::uint32_t place = 0;      // in QueueState::classes
   ReadyQueue ready;             // never lost
   ReadyQueue suspects;          // lost once: only into a free slot
   ReadyQueue alone;             // lost more often: run alone; those for which a worker is reserved are not in it
@@ -74,8 +75,12 @@ class ShapeTable {
   [[nodiscard]] std::uint32_t find_type(std::string_view name) const;
   void release_type(std::uint32_t type);
 
-  // One more job of this shape, or kNone if there are too many queues. `fresh_class` says that the class is new.
-  [[nodiscard]] std::uint32_t intern(const SharedRecord& shared, bool& fresh_class);
+  // One more job of this shape, or kNone if there are too many queues, or already `most_types` with jobs in this one.
+  // `fresh_class` says that the class is new.
+  [[nodiscard]] std::uint32_t intern(const SharedRecord& shared, bool& fresh_class,
+                                     std::size_t most_types = limits::kMaxTypesPerQueue);
+  // For people, of an intern() that gave kNone.
+  [[nodiscard]] std::string_view why_refused(const SharedRecord& shared) const;
   void add_job(std::uint32_t shape) { ++shapes_[shape].jobs; }
   // One job less. The class that ended with it, or kNone: its places in lanes are the caller's to clear, then erase_class.
   [[nodiscard]] std::uint32_t release(std::uint32_t shape);
@@ -100,6 +105,7 @@ class ShapeTable {
     bool operator()(const Policy& a, const Policy& b) const;
   };
   [[nodiscard]] bool is_last(const SharedRecord& shared) const;
+  [[nodiscard]] std::uint32_t make_class(std::uint32_t queue, std::string_view type);
 
   std::vector<std::unique_ptr<QueueState>> queues_;
   NameMap<std::uint32_t> queue_names_;

@@ -15,9 +15,9 @@ ItemReply refusal(Code code, const JobId& id, std::string_view reason) {
 
 }  // namespace
 
-std::uint32_t Core::State::intern_shape(const SharedRecord& shared) {
+std::uint32_t Core::State::intern_shape(const SharedRecord& shared, std::size_t most_types) {
   bool fresh_class = false;
-  const std::uint32_t shape = shapes.intern(shared, fresh_class);
+  const std::uint32_t shape = shapes.intern(shared, fresh_class, most_types);
   if (fresh_class) lanes.add_class(shapes, shapes.shape(shape).dispatch_class);
   return shape;
 }
@@ -143,9 +143,7 @@ ItemReply Core::State::accept(const Submit& command, const SubmitItem& item, Now
   if (shape == kNone) {
     // One use for the command itself, so that the shape outlives it.
     shape = intern_shape(shared.record);
-    if (shape == kNone) {
-      return refusal(Code::too_large, item.id, "this broker holds as many queues as it can; use an existing queue");
-    }
+    if (shape == kNone) return refusal(Code::too_large, item.id, shapes.why_refused(shared.record));
   }
   shapes.add_job(shape);
 

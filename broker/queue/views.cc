@@ -38,7 +38,7 @@ std::optional<JobView> Core::view(const JobId& id, Now now) const {
   view.policy = s.policy_of(job);
   view.created_at = entry.created_at;
   view.run_at = s.run_at_of(job, now);
-  view.served = is_served(view.queue, view.type);
+  view.served = !in.lanes.empty();  // a lane has members
   if (entry.state == JobState::running) {
     view.attempts += detail->charged ? 0U : 1U;
     view.started_at = detail->leased_at;
@@ -46,17 +46,6 @@ std::optional<JobView> Core::view(const JobId& id, Now now) const {
     view.worker = s.sessions.find(detail->session)->name;
   }
   return view;
-}
-
-bool Core::is_served(std::string_view queue, std::string_view type) const {
-  const State& s = *state_;
-  const std::uint32_t at = s.shapes.find_queue(queue);
-  const std::uint32_t of = s.shapes.find_type(type);
-  if (at == kNone || of == kNone) return false;
-  for (const std::uint32_t index : s.shapes.queue(at).lanes) {
-    if (s.lanes.serves(s.lanes[index].type_set, of)) return true;
-  }
-  return false;
 }
 
 bool Core::is_paused(std::string_view queue) const {

@@ -126,7 +126,8 @@ inline constexpr std::size_t kMaxClients = 50'000;
 inline constexpr std::size_t kMaxWaitsTotal = 16'000'000;  // over all clients: about 64 bytes each in the broker
 inline constexpr Millis kPeerSilence = 60s;  // a client, or a peer without a session, heard no more is forgotten
 inline constexpr std::size_t kMaxWorkers = 20'000;
-inline constexpr std::size_t kMaxQueues = 65'536;  // interned names live for the process
+inline constexpr std::size_t kMaxQueues = 65'536;       // interned names live for the process
+inline constexpr std::size_t kMaxTypesPerQueue = 4096;  // with jobs in one queue: its view and purges go over them all
 
 // --- broker: backpressure ---------------------------------------------------------------------------------------------
 inline constexpr std::size_t kMaxOutboxBytes = 64 * MiB;  // per peer; over it the session ends
@@ -168,8 +169,7 @@ inline constexpr std::size_t kSweepSliceJobs = 2048;  // filed in one transactio
 inline constexpr std::size_t kSweepSliceBytes = 8 * MiB;
 inline constexpr std::size_t kListVisits = 10'000;    // records one look of a list passes: some milliseconds
 inline constexpr Millis kDropGrace = kRecentHorizon;  // --finished-limit hides a job this long before it deletes it
-inline constexpr Millis kForgetGap =
-    2s;  // between two looks of the store: a stall, after which it forgets nothing for a grace
+inline constexpr Millis kForgetGap = 2s;  // between two looks of the store: a stall; it then forgets nothing for a grace
 inline constexpr Millis kDropGraceStep = 500ms;        // of that passes between two looks at most, however far apart
 inline constexpr std::size_t kMaxDoomed = 500'000;     // jobs so hidden at a time: some 25 MB; 100,000 a second
 inline constexpr std::size_t kMaxListedDamages = 100;  // named by a check; the rest is counted
