@@ -69,7 +69,7 @@ struct Core::State {
   void enter(JobIndex job, const Into& into);
   void enter_ready(JobIndex job);
   void leave_ready(JobIndex job);
-  void enter_running(JobIndex job, SessionRef ref);
+  void enter_running(JobIndex job, const Into& into);
   void leave_running(JobIndex job);
   void refresh_due(std::uint32_t queue);
   void arm_expiry(JobIndex job, Steady at);
@@ -131,7 +131,9 @@ struct Core::State {
   void serve(Session& session, const WorkerHello& hello);
   void join(Session& session, std::uint32_t queue, std::uint32_t weight);
   void leave_lanes(Session& session);
-  Code reattach(Session& session, const TokenOf& token, bool finished, const FoundJobs& found, Now now, Effects& out);
+  struct Reattaching;
+  void reattach_listed(Session& session, const WorkerHello& hello, WorkerWelcomed& welcome, Now now, Effects& out);
+  Code reattach(Reattaching& to, const TokenOf& token, bool finished, Now now, Effects& out);
   void requeue_unlisted(Session& session, Now now, Effects& out);
   void contact(Session& session, Now now);
   void note_started(Session& session, std::uint64_t started_through, std::uint32_t credit);

@@ -24,6 +24,7 @@ using Durations = Histogram<kDurationBounds>;
 struct Counters {
   std::uint64_t accepted = 0, duplicates = 0, dispatched = 0, completed = 0, retried = 0, lost = 0, stale = 0, gone = 0,
                 released = 0, reclaimed = 0, expired = 0, cancelled = 0;
+  std::uint64_t reattach_steps = 0;  // jobs passed in search of the places of re-attached ones
   // From acceptance to the first dispatch, of jobs that could run at once: of the others nothing says since when they were
   // ready.
   Durations queue_wait;

@@ -5,6 +5,13 @@
 
 namespace rota::queue {
 
+// The tokens of a HELLO, in order of dispatch.
+struct Core::State::Reattaching {
+  Session& session;
+  const FoundJobs& found;
+  JobIndex last = kNone;  // the job re-attached last: the next one belongs behind it
+};
+
 bool Core::State::proves_dead(const Session& old, const WorkerHello& hello) {
   if (old.host != hello.host) return false;
   // The HELLO of an older connection, carried out late because it waited for the store: its own process may be the dead
@@ -53,27 +60,13 @@ void Core::apply(const WorkerHello& command, Now now, Effects& out) {
   }
   s.adopt(*session, command, now);
   ++s.hellos;
-  const FoundJobs found(command.found);
-  const auto answer = [&](std::span<const TokenOf> tokens, bool finished) {
-    const auto first = static_cast<std::uint32_t>(out.codes.size());
-    for (const TokenOf& token : tokens) {
-      const Code code = s.reattach(*session, token, finished, found, now, out);
-      out.codes.push_back(code);
-      // A run or completion that comes too late is one, whether it comes by itself or is named in a HELLO first.
-      if (code == Code::stale) ++s.counters.stale;
-      if (code == Code::gone) ++s.counters.gone;
-    }
-    return Range{first, static_cast<std::uint32_t>(tokens.size())};
-  };
   for (const TokenOf& token : command.started) {
     session->started_through = std::max(session->started_through, token.token.dispatch);
   }
   // What it lists has arrived, the rest is requeued: either way it is settled.
   for (std::uint64_t& through : session->left_through) through = s.next_dispatch - 1;
   welcome.session = session->ref;
-  welcome.started = answer(command.started, false);
-  welcome.held = answer(command.held, false);
-  welcome.finished = answer(command.finished, true);
+  s.reattach_listed(*session, command, welcome, now, out);
   out.messages.push_back(Message{false, welcome});
   s.requeue_unlisted(*session, now, out);
   s.resend_requests(*session, out);
@@ -164,11 +157,44 @@ void Core::State::leave_lanes(Session& session) {
   session.service = ++services;
 }
 
-Code Core::State::reattach(Session& session, const TokenOf& token, bool finished, const FoundJobs& found, Now now,
-                           Effects& out) {
+void Core::State::reattach_listed(Session& session, const WorkerHello& hello, WorkerWelcomed& welcome, Now now,
+                                  Effects& out) {
+  struct Listed {
+    const TokenOf* token;
+    std::uint32_t answer;  // index into Effects::codes
+    bool finished;
+  };
+  std::vector<Listed> listed;
+  listed.reserve(hello.started.size() + hello.held.size() + hello.finished.size());
+  const auto list = [&](std::span<const TokenOf> tokens, bool finished) {
+    const auto first = static_cast<std::uint32_t>(out.codes.size());
+    for (const TokenOf& token : tokens) {
+      listed.push_back({&token, static_cast<std::uint32_t>(out.codes.size()), finished});
+      out.codes.push_back(Code::ok);
+    }
+    return Range{first, static_cast<std::uint32_t>(tokens.size())};
+  };
+  welcome.started = list(hello.started, false);
+  welcome.held = list(hello.held, false);
+  welcome.finished = list(hello.finished, true);
+  // However a worker lists its jobs: the session's list, which is in this order, is then passed once for all of them.
+  std::stable_sort(listed.begin(), listed.end(),
+                   [](const Listed& a, const Listed& b) { return a.token->token.dispatch < b.token->token.dispatch; });
+  const FoundJobs found(hello.found);
+  Reattaching to{session, found};
+  for (const Listed& one : listed) {
+    const Code code = reattach(to, *one.token, one.finished, now, out);
+    out.codes[one.answer] = code;
+    // A run or completion that comes too late is one, whether it comes by itself or is named in a HELLO first.
+    if (code == Code::stale) ++counters.stale;
+    if (code == Code::gone) ++counters.gone;
+  }
+}
+
+Code Core::State::reattach(Reattaching& to, const TokenOf& token, bool finished, Now now, Effects& out) {
   const JobIndex job = jobs.find(token.id);
   if (job == kNone) {
-    const FinishedJob* known = found.find(token.id);
+    const FinishedJob* known = to.found.find(token.id);
     if (known == nullptr) return Code::gone;
     return finished && known->outcome.consumed == token.token && !token.token.is_none() ? Code::ok : Code::stale;
   }
@@ -180,16 +206,17 @@ Code Core::State::reattach(Session& session, const TokenOf& token, bool finished
     return counted ? Code::ok : Code::stale;
   }
   if (jobs[job].state == JobState::running) {
-    if (detail->session != session.ref) return Code::stale;
+    if (detail->session != to.session.ref) return Code::stale;
   } else {
     // Its lease had ended, and nobody else was given it: the worker has it again.
-    move(job, Event::reattach, {0, false, session.ref});
+    move(job, Event::reattach, {0, false, to.session.ref, to.last});
     emit_lease(job, now, out);
   }
+  to.last = job;
   detail->hello = hellos;
   if (detail->reclaim_asked) {
     detail->reclaim_asked = false;  // the request may have been lost with the connection
-    --session.asked;
+    --to.session.asked;
   }
   return Code::ok;
 }

@@ -16,6 +16,7 @@ struct Into {
   std::int64_t due = 0;  // scheduled: milliseconds of the clock that wall_due names
   bool wall_due = false;
   SessionRef session = kNoSession;  // running
+  JobIndex after = kNone;           // running: one of the session's that was dispatched before it, if known
 };
 
 // Which jobs a worker is asked for: those that meet all of it.

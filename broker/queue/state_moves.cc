@@ -100,7 +100,7 @@ void Core::State::enter(JobIndex job, const Into& into) {
       enter_ready(job);
       return;
     case JobState::running:
-      enter_running(job, into.session);
+      enter_running(job, into);
       return;
     case JobState::scheduled: {
       QueueState& queue = queue_of(job);
@@ -164,14 +164,20 @@ void Core::State::leave_ready(JobIndex job) {
   if (in.alone.empty()) alone_classes.erase(index);
 }
 
-void Core::State::enter_running(JobIndex job, SessionRef ref) {
-  Session& session = *sessions.find(ref);
+void Core::State::enter_running(JobIndex job, const Into& into) {
+  Session& session = *sessions.find(into.session);
   JobDetail& detail = jobs.ensure_detail(job);
   JobEntry& entry = jobs[job];
-  detail.session = ref;
+  detail.session = into.session;
   // In dispatch order; a new dispatch goes to the end, only a re-attached one may not.
+  const auto is_later = [&](JobIndex other) { return jobs.detail(other)->token.dispatch > detail.token.dispatch; };
   JobIndex before = session.tail;
-  while (before != kNone && jobs.detail(before)->token.dispatch > detail.token.dispatch) before = jobs[before].prev;
+  if (before != kNone && is_later(before) && into.after != kNone) {
+    before = into.after;
+    for (JobIndex next = jobs[before].next; !is_later(next); next = jobs[next].next, ++counters.reattach_steps)
+      before = next;
+  }
+  for (; before != kNone && is_later(before); before = jobs[before].prev) ++counters.reattach_steps;
   entry.prev = before;
   entry.next = before == kNone ? session.head : jobs[before].next;
   (entry.prev == kNone ? session.head : jobs[entry.prev].next) = job;

@@ -1,6 +1,7 @@
-// A queue with as many types as it can have jobs of.
+// A queue with as many types as it can have jobs of, and workers with many tokens.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,7 +28,7 @@ class ManyTypesTest : public testing::Test {
   void fill() {
     for (std::size_t i = 0; i < limits::kMaxTypesPerQueue; ++i) ASSERT_EQ(submit(name_of(i)).code, Code::ok);
   }
-  SessionRef hello(std::uint8_t number, const std::vector<std::string>& types) {
+  SessionRef hello(std::uint8_t number, const std::vector<std::string>& types, std::span<const TokenOf> held = {}) {
     const ServedQueue queue{"default", 1};
     const std::vector<std::string_view> views(types.begin(), types.end());
     const std::string name = std::string("w").append(std::to_string(number));
@@ -39,11 +40,23 @@ class ManyTypesTest : public testing::Test {
     command.credit = limits::kMaxCredit;
     command.queues = {&queue, 1};
     command.types = views;
+    command.held = held;
     effects_.clear();
     core_.apply(command, now_, effects_);
     const auto& welcome = std::get<WorkerWelcomed>(effects_.messages.front().body);
     EXPECT_EQ(welcome.code, Code::ok);
     return welcome.session;
+  }
+  // What is dispatched now, in order.
+  std::vector<TokenOf> dispatched() {
+    std::vector<TokenOf> tokens;
+    for (std::size_t before = SIZE_MAX; before != tokens.size();) {
+      before = tokens.size();
+      effects_.clear();
+      core_.tick(now_, effects_);
+      for (const DispatchItem& item : effects_.dispatches) tokens.push_back({item.id, item.token});
+    }
+    return tokens;
   }
   [[nodiscard]] bool is_served(const JobId& id) const { return core_.view(id, now_)->served; }
 
@@ -142,6 +155,26 @@ TEST_F(ManyTypesTest, AJobIsServedWhileAWorkerNamesItsType) {
     core_.check_invariants();
     EXPECT_FALSE(is_served(early));
   }
+}
+
+TEST_F(ManyTypesTest, ManyTokensFindTheirPlacesInOneWalk) {
+  constexpr std::size_t kJobs = 2000;
+  for (std::size_t i = 0; i < kJobs; ++i) (void)submit("exec");
+  const SessionRef gone = hello(1, {"exec"});
+  std::vector<TokenOf> tokens = dispatched();
+  ASSERT_EQ(tokens.size(), kJobs);
+  core_.apply(WorkerGoodbye{gone}, now_, effects_);
+  // Another one holds jobs that were dispatched later, and says that it has all of these too, the last one first.
+  for (std::size_t i = 0; i < kJobs; ++i) (void)submit("other");
+  (void)hello(2, {"other"});
+  const std::vector<TokenOf> later = dispatched();
+  ASSERT_EQ(later.size(), kJobs);
+  tokens.insert(tokens.end(), later.begin(), later.end());
+  std::reverse(tokens.begin(), tokens.end());
+  (void)hello(2, {"other"}, tokens);
+  EXPECT_EQ(std::count(effects_.codes.begin(), effects_.codes.end(), Code::ok), static_cast<std::ptrdiff_t>(2 * kJobs));
+  EXPECT_LE(core_.counters().reattach_steps, 3 * kJobs);
+  core_.check_invariants();
 }
 
 }  // namespace
