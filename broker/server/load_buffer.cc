@@ -5,18 +5,13 @@
 namespace rota::server {
 
 std::uint32_t LoadBuffer::shared_of(const queue::SharedRecord& shared) {
-  const auto equals = [&shared](const Shared& known) {
-    return known.queue == shared.queue && known.type == shared.type && known.policy == shared.policy;
-  };
-  if (last_shared_ < shared_.size() && equals(shared_[last_shared_])) return last_shared_;
-  for (std::uint32_t i = 0; i < shared_.size(); ++i) {
-    if (!equals(shared_[i])) continue;
-    last_shared_ = i;
-    return i;
-  }
-  last_shared_ = static_cast<std::uint32_t>(shared_.size());
-  shared_.push_back(Shared{std::string(shared.queue), std::string(shared.type), shared.policy});
-  return last_shared_;
+  const SharedKey key{shared.queue, shared.type, shared.policy};
+  const auto known = places_.find(key);
+  if (known != places_.end()) return known->second;
+  const auto place = static_cast<std::uint32_t>(shared_.size());
+  const Shared& kept = shared_.emplace_back(Shared{std::string(shared.queue), std::string(shared.type), shared.policy});
+  places_.emplace(SharedKey{kept.queue, kept.type, kept.policy}, place);
+  return place;
 }
 
 void LoadBuffer::live_job(const queue::LiveJob& job) {
@@ -48,6 +43,7 @@ void LoadBuffer::live_job(const queue::LiveJob& job) {
 void LoadBuffer::paused_queue(std::string_view queue) { paused_.emplace_back(queue); }
 
 void LoadBuffer::hand_over(queue::Core& core, Now now) {
+  places_ = {};
   for (const std::string& queue : paused_) core.restore_paused(queue);
   for (std::unique_ptr<Block>& block : blocks_) {
     std::size_t key_at = 0;

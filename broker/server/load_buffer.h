@@ -3,10 +3,12 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include <absl/container/flat_hash_map.h>
 
 #include "broker/queue/core.h"
 #include "broker/store/store.h"
@@ -23,6 +25,9 @@ class LoadBuffer final : public store::LoadSink {
 
   // Once.
   void hand_over(queue::Core& core, Now now);
+
+  // Different queues, types and policies together.
+  [[nodiscard]] std::size_t shared_parts() const { return shared_.size(); }
 
  private:
   static constexpr std::size_t kPerBlock = 8192;
@@ -41,11 +46,26 @@ class LoadBuffer final : public store::LoadSink {
     std::string queue, type;
     queue::Policy policy;
   };
+  // Views into a Shared.
+  struct SharedKey {
+    std::string_view queue, type;
+    queue::Policy policy;
+
+    bool operator==(const SharedKey&) const = default;
+    template <typename H>
+    friend H AbslHashValue(H h, const SharedKey& key) {
+      const queue::Policy& policy = key.policy;
+      h = H::combine(std::move(h), key.queue, key.type, policy.retries, policy.losses, policy.stop_on_disconnect,
+                     policy.durability, policy.backoff.count(), policy.backoff_factor_milli);
+      return H::combine(std::move(h), policy.backoff_max.count(), policy.time_limit.count(), policy.keep.count(),
+                        policy.key_for.count());
+    }
+  };
   [[nodiscard]] std::uint32_t shared_of(const queue::SharedRecord& shared);
 
   std::vector<std::unique_ptr<Block>> blocks_;
   std::deque<Shared> shared_;
-  std::uint32_t last_shared_ = 0;
+  absl::flat_hash_map<SharedKey, std::uint32_t> places_;  // in shared_: a client may name a type of its own for each job
   std::vector<queue::StateRecord> states_;
   std::vector<queue::LeaseRecord> leases_;
   std::vector<std::string> paused_;
