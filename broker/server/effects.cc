@@ -26,15 +26,9 @@ void Engine::stage(queue::Change& change) {
   if (auto* finished = std::get_if<queue::JobFinished>(&change.body)) {
     report_.clear();
     if (explain_end(finished->outcome, report_)) finished->outcome.report = report_;
-    waiting_.clear();
-    waiters_.take(finished->outcome.id, waiting_);
-    for (const Waiters::Waiter& waiter : waiting_) notices_.add(waiter, finished->outcome, change.durability);
+    notices_.job_ended(finished->outcome, change.durability);
   } else if (const auto* forgotten = std::get_if<queue::JobForgotten>(&change.body)) {
-    waiting_.clear();
-    waiters_.take(forgotten->id, waiting_);
-    for (const Waiters::Waiter& waiter : waiting_) {
-      notices_.add_unknown(waiter, forgotten->id, kForgotten, change.durability);
-    }
+    notices_.job_forgotten(forgotten->id, kForgotten, change.durability);
   } else if (stored && std::holds_alternative<queue::JobRevived>(change.body)) {
     pipeline_.note_revival();
   }

@@ -42,6 +42,32 @@ bool comes_from_peers(const wire::Message& message) {
       message.body);
 }
 
+// Sends notices to the clients that are still there.
+class NoticePost final : public Notices::Sink {
+ public:
+  NoticePost(Sessions& sessions, Pipeline& pipeline, const Outbox& outbox, std::uint64_t& sent)
+      : sessions_(sessions), pipeline_(pipeline), outbox_(outbox), sent_(sent) {}
+
+  [[nodiscard]] std::size_t open_bytes(Route client) const override {
+    const Peer* peer = sessions_.find(client);
+    return peer == nullptr ? 0 : outbox_.unread(peer->side, client) + peer->held.behind(pipeline_.released());
+  }
+  [[nodiscard]] std::uint64_t send(Route client, std::string_view frame, bool at_once) override {
+    Peer* peer = sessions_.find(client);
+    if (peer == nullptr) return 0;
+    ++sent_;
+    pipeline_.send(client, *peer, frame, at_once);
+    return peer->held.last() == pipeline_.number() ? pipeline_.number() : 0;
+  }
+  [[nodiscard]] std::uint64_t released() const override { return pipeline_.released(); }
+
+ private:
+  Sessions& sessions_;
+  Pipeline& pipeline_;
+  const Outbox& outbox_;
+  std::uint64_t& sent_;
+};
+
 }  // namespace
 
 Engine::Engine(EngineOptions options, queue::Core& core, store::Store& store, store::Store& volatile_store, Outbox& outbox,
@@ -238,6 +264,7 @@ void Engine::on_read(std::unique_ptr<ReadTask> task, Now now) {
 // --- the turn -----------------------------------------------------------------------------------------------------------
 
 void Engine::end_turn(Now now) {
+  notices_.begin_turn();
   if (!stopping_) {
     // What is left of a full store's reserve is for the ends of what runs.
     core_.hold_dispatch(store_.usage().is_tight);
@@ -267,12 +294,8 @@ void Engine::end_turn(Now now) {
 
 // What the turn decided and says goes on its way.
 void Engine::hand_over(Now now) {
-  notices_.flush([this](Route client, std::string_view frame, bool at_once) {
-    Peer* peer = sessions_.find(client);
-    if (peer == nullptr) return;
-    ++counters_.notices;
-    pipeline_.send(client, *peer, frame, at_once);
-  });
+  NoticePost post(sessions_, pipeline_, outbox_, counters_.notices);
+  notices_.flush(post);
   commit_volatile();
   pipeline_.end_turn(core_.id_clock(now));
 }
@@ -293,14 +316,14 @@ void Engine::maintain_volatile(Now now) {
 }
 
 Steady Engine::next_deadline(Now now) const {
-  if (parking_.any_ready()) return now.steady;
+  if (parking_.any_ready() || notices_.is_due(pipeline_.released())) return now.steady;
   if (bulk_is_due() || listings_.any_due(pipeline_)) return now.steady;
   return stopping_ ? kNeverSteady : core_.next_deadline();
 }
 
 void Engine::begin_shutdown() { stopping_ = true; }
 
-bool Engine::is_settled() const { return pipeline_.idle(); }
+bool Engine::is_settled() const { return pipeline_.idle() && notices_.empty(); }
 
 void Engine::say_goodbye() {
   frame_.clear();

@@ -57,7 +57,7 @@ class Engine final : private DispatchGate {
   [[nodiscard]] Steady next_deadline(Now now) const;
 
   void begin_shutdown();                  // from now on submits get SHUTTING_DOWN and nothing is dispatched
-  [[nodiscard]] bool is_settled() const;  // everything decided is on disk and sent
+  [[nodiscard]] bool is_settled() const;  // everything decided is on disk, told and sent
   void say_goodbye();
   [[nodiscard]] const ServerCounters& counters() const { return counters_; }
   [[nodiscard]] ServerCounters& counters() { return counters_; }
@@ -171,7 +171,7 @@ class Engine final : private DispatchGate {
   Sessions sessions_;
   Waiters waiters_;
   ProgressNotes progress_;
-  Notices notices_;
+  Notices notices_{waiters_};
   wire::Decoder decoder_;
   Inbound inbound_;
   Outbound outbound_;
@@ -188,7 +188,6 @@ class Engine final : private DispatchGate {
   std::vector<JobId> asked_ids_, finals_;
   std::vector<queue::TokenOf> undelivered_;
   std::vector<queue::FinishedJob> found_;
-  std::vector<Waiters::Waiter> waiting_;
   std::vector<Route> routes_;
   Parking::Wants wants_;
   PendingDispatch dispatch_;

@@ -172,7 +172,8 @@ Status Loop::stop() {
   while (!engine_.is_settled()) {
     std::array<net::WaitItem, 1> items;
     items[0].fd = threads_.done_fd();
-    net::wait(items, kLongestWait);
+    const Now now = read_clocks();
+    net::wait(items, engine_.next_deadline(now) <= now.steady ? Millis{0} : kLongestWait);
     if (Status fault = take_done(); !fault.ok()) return fault;
     engine_.end_turn(read_clocks());
   }

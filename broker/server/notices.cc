@@ -4,35 +4,125 @@
 #include <tuple>
 #include <utility>
 
+#include "broker/server/brief_report.h"
 #include "broker/server/translate.h"
-#include "common/base/limits.h"
+#include "common/base/peer_limits.h"
 
 namespace rota::server {
+namespace {
+
+// About what an item takes in a frame.
+std::size_t size_of(const wire::NotifyItem& item, bool with_result) {
+  const wire::Report& report = item.report;
+  return 64 + report.error_message.size() + report.stderr_tail.size() + (with_result ? report.result.size() : 0);
+}
+
+}  // namespace
+
+// --- what has to be told ------------------------------------------------------------------------------------------------
+
+Notices::End Notices::end_of(const queue::OutcomeRecord& outcome, Durability durability, bool with_result) {
+  End end;
+  end.id = outcome.id;
+  end.state = outcome.state;
+  end.at_once = durability == Durability::memory;
+  end.losses = outcome.losses;
+  end.attempts = outcome.attempts;
+  end.result_size = to_report(outcome.report).result.size();
+  const bool is_carried = with_result && end.result_size <= limits::kMaxInlineResult &&
+                          report_bytes_ + outcome.report.size() <= limits::kMaxUntoldReports;
+  if (is_carried || end.result_size == 0) {
+    end.report = outcome.report;
+  } else {
+    std::uint64_t left_out = 0;
+    end.report = brief_report(outcome.report, left_out);
+  }
+  return end;
+}
+
+void Notices::job_ended(const queue::OutcomeRecord& outcome, Durability durability) {
+  const Waiters::Taken taken = waiters_.take(outcome.id);
+  if (taken.list == Waiters::kNobody) return;
+  End& end = ended_.emplace_back(end_of(outcome, durability, taken.with_result));
+  end.waiters = taken.list;
+  report_bytes_ += end.report.size();
+}
+
+void Notices::job_forgotten(const JobId& id, std::string_view reason, Durability durability) {
+  const Waiters::Taken taken = waiters_.take(id);
+  if (taken.list == Waiters::kNobody) return;
+  End& end = ended_.emplace_back();
+  end.id = id;
+  end.code = Code::not_found;
+  end.reason = reason;
+  end.at_once = durability == Durability::memory;
+  end.waiters = taken.list;
+}
 
 void Notices::add(const Waiters::Waiter& waiter, const queue::OutcomeRecord& outcome, Durability durability) {
-  Notice notice;
-  notice.waiter = waiter;
-  notice.at_once = durability == Durability::memory;
-  notice.outcome = outcome;
-  notice.outcome.report = {};
-  notice.report_at = reports_.size();
-  notice.report_size = outcome.report.size();
-  reports_.append(outcome.report);
-  notices_.push_back(notice);
+  add_for(waiter, end_of(outcome, durability, waiter.with_result));
 }
 
 void Notices::add_unknown(const Waiters::Waiter& waiter, const JobId& id, std::string_view reason, Durability durability) {
-  Notice notice;
-  notice.waiter = waiter;
-  notice.at_once = durability == Durability::memory;
-  notice.code = Code::not_found;
-  notice.reason = reason;
-  notice.outcome.id = id;
-  notices_.push_back(notice);
+  End end;
+  end.id = id;
+  end.code = Code::not_found;
+  end.reason = reason;
+  end.at_once = durability == Durability::memory;
+  add_for(waiter, std::move(end));
 }
 
-void Notices::flush(const Sink& sink) {
-  if (notices_.empty()) return;
+void Notices::add_for(const Waiters::Waiter& waiter, End end) {
+  notices_.push_back(Notice{waiter, static_cast<std::uint32_t>(items_.size()), end.at_once});
+  answers_.push_back(std::move(end));
+  report_bytes_ += answers_.back().report.size();
+  items_.push_back(item_of(answers_.back()));
+}
+
+wire::NotifyItem Notices::item_of(const End& end) {
+  wire::NotifyItem item;
+  item.id = end.id;
+  item.code = end.code;
+  item.message = end.reason;
+  item.state = end.state;
+  item.attempts = end.attempts;
+  item.losses = end.losses;
+  item.report = to_report(end.report);
+  item.result_size = end.result_size;
+  return item;
+}
+
+// --- a turn -------------------------------------------------------------------------------------------------------------
+
+void Notices::begin_turn() { told_ = bytes_ = 0; }
+
+bool Notices::may_tell(std::uint64_t released) const { return held_.behind(released) <= limits::kMaxHeldNotices; }
+
+bool Notices::turn_is_full() const { return told_ >= limits::kTurnNotices || bytes_ >= limits::kTurnNoticeBytes; }
+
+// Returns how many of the first in ended_ have told all who waited.
+std::size_t Notices::gather() {
+  std::size_t done = 0;
+  while (done < ended_.size() && !turn_is_full() && gather_waiters_of(ended_[done])) ++done;
+  return done;
+}
+
+// False: the turn was over before.
+bool Notices::gather_waiters_of(const End& end) {
+  const auto item = static_cast<std::uint32_t>(items_.size());
+  items_.push_back(item_of(end));
+  Waiters::Waiter waiter;
+  while (waiters_.next(end.waiters, waiter)) {
+    notices_.push_back(Notice{waiter, item, end.at_once});
+    ++told_;
+    bytes_ += size_of(items_[item], waiter.with_result);
+    if (turn_is_full()) return false;
+  }
+  return true;
+}
+
+void Notices::flush(Sink& sink) {
+  std::size_t done = may_tell(sink.released()) ? gather() : 0;
   const auto key = [](const Notice& notice) {
     return std::tuple(notice.waiter.client, notice.waiter.request, notice.at_once);
   };
@@ -48,32 +138,37 @@ void Notices::flush(const Sink& sink) {
     first = last;
   }
   notices_.clear();
-  reports_.clear();
+  items_.clear();
+  for (const End& end : answers_) report_bytes_ -= end.report.size();
+  answers_.clear();
+  for (; done > 0; --done) {
+    report_bytes_ -= ended_.front().report.size();
+    ended_.pop_front();
+  }
 }
 
-void Notices::flush_range(std::size_t first, std::size_t last, const Sink& sink) {
+void Notices::flush_range(std::size_t first, std::size_t last, Sink& sink) {
   const Waiters::Waiter& waiter = notices_[first].waiter;
+  std::size_t open = sink.open_bytes(waiter.client);
   std::size_t bytes = 0;
   const auto send = [&] {
     if (message_.items.empty()) return;
     frame_.clear();
     encode_notify(waiter.request, message_, frame_);
-    sink(waiter.client, frame_, notices_[first].at_once);
+    const std::uint64_t batch = sink.send(waiter.client, frame_, notices_[first].at_once);
+    if (batch != 0) held_.add(batch, frame_.size());
+    open = sink.open_bytes(waiter.client);
     message_.items.clear();
     bytes = 0;
   };
   for (std::size_t i = first; i < last; ++i) {
-    Notice& notice = notices_[i];
-    notice.outcome.report = std::string_view(reports_).substr(notice.report_at, notice.report_size);
-    wire::NotifyItem item = to_notice(notice.outcome, notice.waiter.with_result);
-    if (notice.code != Code::ok) {
-      item.code = notice.code;
-      item.message = notice.reason;
-    }
-    const std::size_t size = 64 + item.report.result.size() + item.report.stderr_tail.size();
+    const wire::NotifyItem& told = items_[notices_[i].item];
+    const std::size_t size = size_of(told, notices_[i].waiter.with_result);
     if (bytes + size > limits::kDispatchBytes || message_.items.size() >= limits::kMaxBatch) send();
-    message_.items.push_back(item);
-    bytes += size;
+    wire::NotifyItem& item = message_.items.emplace_back(told);
+    const bool with_result = notices_[i].waiter.with_result && open + bytes + size <= limits::kMaxOpenNotices;
+    if (!with_result) item.report.result = {};
+    bytes += size_of(item, with_result);
   }
   send();
 }

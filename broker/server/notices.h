@@ -1,45 +1,97 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "broker/queue/record.h"
+#include "broker/server/held_bytes.h"
 #include "broker/server/waiters.h"
 #include "common/wire/message.h"
 
 namespace rota::server {
 
-// The ends of jobs that a turn has to tell clients, gathered into one NOTIFY per client and request. Not thread-safe.
+// The ends of jobs that clients have to be told, gathered into one NOTIFY per client and request. A job's end is kept once,
+// however many wait for it, and without a result that no notice will carry. A turn tells a bounded number: who else waits
+// stays in Waiters and is told in later turns, the first ended job first. Not thread-safe.
 class Notices {
  public:
-  // The job's end; its report is copied.
+  // Where the notices go.
+  class Sink {
+   public:
+    virtual ~Sink() = default;
+    // Bytes on their way to that client: unread, or held for a commit.
+    [[nodiscard]] virtual std::size_t open_bytes(Route client) const = 0;
+    // `at_once`: about memory jobs only. Returns the number of the batch whose commit holds it, 0 if none does. The frame
+    // dies with the call.
+    [[nodiscard]] virtual std::uint64_t send(Route client, std::string_view frame, bool at_once) = 0;
+    // The last batch that was released.
+    [[nodiscard]] virtual std::uint64_t released() const = 0;
+  };
+
+  // `waiters` must outlive it.
+  explicit Notices(Waiters& waiters) : waiters_(waiters) {}
+
+  // Ends every wait for that job; what has to be told of it is copied.
+  void job_ended(const queue::OutcomeRecord& outcome, Durability durability);
+  // The same for a job that is not known any more. `reason` must be a literal.
+  void job_forgotten(const JobId& id, std::string_view reason, Durability durability);
+  // One waiter that is in no list, told in this turn: the answer to its question.
   void add(const Waiters::Waiter& waiter, const queue::OutcomeRecord& outcome, Durability durability);
-  // The job is not known (any more). `reason` must be a literal.
   void add_unknown(const Waiters::Waiter& waiter, const JobId& id, std::string_view reason, Durability durability);
 
-  // Encodes all of them, cut at limits::kDispatchBytes and kMaxBatch, and empties itself. `at_once`: about memory jobs
-  // only. The frame dies with the call.
-  using Sink = std::function<void(Route client, std::string_view frame, bool at_once)>;
-  void flush(const Sink& sink);
+  // The next flush() is of a new turn.
+  void begin_turn();
+  // Tells what the turn has left to tell, in frames cut at limits::kDispatchBytes and kMaxBatch. Results are left out for
+  // clients that leave too much open.
+  void flush(Sink& sink);
 
-  [[nodiscard]] bool empty() const { return notices_.empty(); }
+  // Nobody waits to be told.
+  [[nodiscard]] bool empty() const { return ended_.empty() && notices_.empty(); }
+  // A further turn has somebody to tell, without waiting for a commit.
+  [[nodiscard]] bool is_due(std::uint64_t released) const { return !ended_.empty() && may_tell(released); }
+  // Bytes of reports that are kept for those who are not told yet.
+  [[nodiscard]] std::size_t report_bytes() const { return report_bytes_; }
 
  private:
+  struct End {
+    JobId id;
+    JobState state = JobState::succeeded;
+    Code code = Code::ok;
+    bool at_once = false;
+    std::uint8_t losses = 0;
+    std::uint32_t attempts = 0;
+    Waiters::List waiters = Waiters::kNobody;
+    std::uint64_t result_size = 0;  // whole
+    std::string_view reason;
+    std::string report;
+  };
   struct Notice {
     Waiters::Waiter waiter;
+    std::uint32_t item = 0;  // in items_
     bool at_once = false;
-    Code code = Code::ok;
-    std::string_view reason;
-    queue::OutcomeRecord outcome;  // its report stands in reports_
-    std::size_t report_at = 0, report_size = 0;
   };
-  void flush_range(std::size_t first, std::size_t last, const Sink& sink);
+  [[nodiscard]] End end_of(const queue::OutcomeRecord& outcome, Durability durability, bool with_result);
+  [[nodiscard]] static wire::NotifyItem item_of(const End& end);
+  [[nodiscard]] bool may_tell(std::uint64_t released) const;
+  [[nodiscard]] bool turn_is_full() const;
+  [[nodiscard]] std::size_t gather();
+  [[nodiscard]] bool gather_waiters_of(const End& end);
+  void add_for(const Waiters::Waiter& waiter, End end);
+  void flush_range(std::size_t first, std::size_t last, Sink& sink);
 
+  Waiters& waiters_;
+  std::deque<End> ended_;             // whose waiters are not all told
+  std::size_t report_bytes_ = 0;      // of ended_ and answers_
+  std::size_t told_ = 0, bytes_ = 0;  // in this turn
+  HeldBytes held_;
+
+  // Of one flush.
+  std::deque<End> answers_;  // to single questions
+  std::vector<wire::NotifyItem> items_;
   std::vector<Notice> notices_;
-  std::string reports_;
   std::string frame_;
   wire::Notify message_;
 };

@@ -28,11 +28,11 @@ bool Pipeline::may_leave(const Departure& departure) {
 }
 
 void Pipeline::send(Route route, Peer& peer, std::string_view frame, bool at_once, const Departure& departure) {
-  if (at_once && peer.held <= released_) {
+  if (at_once && peer.held.last() <= released_) {
     if (may_leave(departure)) outbox_.send(peer.side, route, frame);
     return;
   }
-  peer.held = gathering_.number;
+  peer.held.add(gathering_.number, frame.size());
   Outgoing outgoing;
   outgoing.side = peer.side;
   outgoing.route = route;
@@ -44,7 +44,7 @@ void Pipeline::send(Route route, Peer& peer, std::string_view frame, bool at_onc
 }
 
 void Pipeline::send(PendingDispatch dispatch, Peer& peer) {
-  peer.held = gathering_.number;
+  peer.held.add(gathering_.number, 0);
   Outgoing outgoing;
   outgoing.side = peer.side;
   outgoing.route = dispatch.route;

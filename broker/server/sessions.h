@@ -7,6 +7,7 @@
 #include <absl/container/flat_hash_map.h>
 
 #include "broker/queue/command.h"
+#include "broker/server/held_bytes.h"
 #include "broker/server/outbox.h"
 #include "common/base/clock.h"
 
@@ -15,9 +16,9 @@ namespace rota::server {
 // What the server knows of one connection.
 struct Peer {
   Side side = Side::client;
-  bool welcomed = false;   // said HELLO and was taken
-  Steady heard;            // last message
-  std::uint64_t held = 0;  // number of the last batch that holds a message for it; see Pipeline
+  bool welcomed = false;  // said HELLO and was taken
+  Steady heard;           // last message
+  HeldBytes held;         // messages for it that batches hold; see Pipeline
   std::uint32_t parked = 0;
   // of a welcomed worker:
   queue::SessionRef session = queue::kNoSession;

@@ -88,7 +88,6 @@ void encode_notify(wire::Request request, wire::Notify& notify, std::string& out
 [[nodiscard]] wire::JobInfo to_info(const queue::JobView& view);
 // Views into `job`.
 [[nodiscard]] wire::JobInfo to_info(const queue::FinishedJob& job, bool with_result);
-[[nodiscard]] wire::NotifyItem to_notice(const queue::OutcomeRecord& outcome, bool with_result);
 // The report that a record holds; its views point into `bytes`.
 [[nodiscard]] wire::Report to_report(std::string_view bytes);
 [[nodiscard]] wire::JobInfo no_such_job(const JobId& id);

@@ -188,18 +188,6 @@ wire::JobInfo to_info(const queue::FinishedJob& job, bool with_result) {
   return info;
 }
 
-wire::NotifyItem to_notice(const queue::OutcomeRecord& outcome, bool with_result) {
-  wire::NotifyItem item;
-  item.id = outcome.id;
-  item.state = outcome.state;
-  item.attempts = outcome.attempts;
-  item.losses = outcome.losses;
-  item.report = to_report(outcome.report);
-  item.result_size = item.report.result.size();
-  if (!with_result || item.report.result.size() > limits::kMaxInlineResult) item.report.result = {};
-  return item;
-}
-
 wire::JobInfo no_such_job(const JobId& id) {
   wire::JobInfo info;
   info.id = id;

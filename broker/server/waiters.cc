@@ -11,14 +11,16 @@ bool Waiters::has_room(Route client, std::size_t more) const {
 }
 
 bool Waiters::add(const JobId& job, const Waiter& waiter) {
-  const auto [at, is_new] = jobs_.try_emplace(job, kNone);
+  const auto [at, is_new] = jobs_.try_emplace(job);
   // A second wait of the same request is nearly always among the newest; one that is missed only costs a second notice.
   // Each look is a cache miss, and a message brings thousands of jobs.
   int looks = 8;
-  for (std::uint32_t index = at->second; index != kNone && looks > 0; index = nodes_[index].job_next, --looks) {
+  OfJob& waited = at->second;
+  for (std::uint32_t index = waited.first; index != kNone && looks > 0; index = nodes_[index].job_next, --looks) {
     Node& node = nodes_[index];
     if (node.client == waiter.client && node.request == waiter.request) {
       node.with_result = node.with_result || waiter.with_result;
+      waited.with_result = waited.with_result || waiter.with_result;
       return true;
     }
   }
@@ -26,37 +28,43 @@ bool Waiters::add(const JobId& job, const Waiter& waiter) {
     if (is_new) jobs_.erase(at);
     return false;
   }
-  std::uint32_t index = free_;
-  if (index == kNone) {
-    index = static_cast<std::uint32_t>(nodes_.size());
-    nodes_.emplace_back();
-  } else {
-    free_ = nodes_[index].job_next;
-  }
+  const std::uint32_t index = nodes_.allocate();
   OfClient& client = clients_[waiter.client];
   Node& node = nodes_[index];
-  node = Node{job, waiter.request, waiter.client, at->second, kNone, client.first, kNone, waiter.with_result};
-  if (at->second != kNone) nodes_[at->second].job_before = index;
+  node = Node{job, waiter.request, waiter.client, waited.first, kNone, client.first, kNone, waiter.with_result};
+  if (waited.first != kNone) nodes_[waited.first].job_before = index;
   if (client.first != kNone) nodes_[client.first].client_before = index;
-  at->second = index;
+  waited.first = index;
+  waited.with_result = waited.with_result || waiter.with_result;
   client.first = index;
   ++client.count;
   ++used_;
   return true;
 }
 
-void Waiters::take(const JobId& job, std::vector<Waiter>& out) {
+Waiters::Taken Waiters::take(const JobId& job) {
   const auto it = jobs_.find(job);
-  if (it == jobs_.end()) return;
-  std::uint32_t index = it->second;
+  if (it == jobs_.end()) return {};
+  const OfJob waited = it->second;
   jobs_.erase(it);
-  while (index != kNone) {
-    const Node node = nodes_[index];
-    out.push_back(Waiter{node.client, node.request, node.with_result});
-    unlink_from_client(index);
-    release(index);
-    index = node.job_next;
+  const List list = nodes_.allocate();
+  nodes_[list].job_next = waited.first;
+  nodes_[waited.first].job_before = list;
+  return {list, waited.with_result};
+}
+
+bool Waiters::next(List list, Waiter& out) {
+  const std::uint32_t index = nodes_[list].job_next;
+  if (index == kNone) {
+    nodes_.release(list);
+    return false;
   }
+  const Node& node = nodes_[index];
+  out = Waiter{node.client, node.request, node.with_result};
+  unlink_from_client(index);
+  unlink_from_job(index);
+  release(index);
+  return true;
 }
 
 void Waiters::forget_client(Route client) {
@@ -89,7 +97,7 @@ void Waiters::unlink_from_job(std::uint32_t index) {
   if (node.job_before != kNone) {
     nodes_[node.job_before].job_next = node.job_next;
   } else if (node.job_next != kNone) {
-    jobs_[node.job] = node.job_next;
+    jobs_.find(node.job)->second.first = node.job_next;
   } else {
     jobs_.erase(node.job);
   }
@@ -122,9 +130,7 @@ void Waiters::unlink_from_client(std::uint32_t index) {
 }
 
 void Waiters::release(std::uint32_t index) {
-  nodes_[index] = Node{};
-  nodes_[index].job_next = free_;
-  free_ = index;
+  nodes_.release(index);
   --used_;
 }
 

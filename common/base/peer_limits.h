@@ -29,9 +29,19 @@ inline constexpr std::uint32_t kMaxWorkerRows = 250;        // in one ADMIN_REPL
 inline constexpr std::uint64_t kTurnLooks = 500'000;        // classes, when jobs are handed out: some milliseconds
 inline constexpr std::uint64_t kTurnReclaimLooks = 20'000;  // their jobs, for workers that idle: a millisecond
 
+// --- what clients are told of the ends of jobs --------------------------------------------------------------------------
+inline constexpr std::size_t kTurnNotices = 16'384;        // in one turn: some milliseconds, and more than jobs end in one
+inline constexpr std::size_t kTurnNoticeBytes = 16 * MiB;  // and their bytes: some milliseconds of copying
+inline constexpr std::size_t kMaxHeldNotices = 32 * MiB;  // that wait for a commit; over it the next ones are told after it
+inline constexpr std::size_t kMaxUntoldReports = 64 * MiB;  // of ends not told yet; over it notices come without results
+inline constexpr std::size_t kMaxOpenNotices = 32 * MiB;    // unread and held of a client; over it without results
+
 // --- what connections bring that is no message --------------------------------------------------------------------------
 inline constexpr Millis kGuardInterval = 100ms;          // between two looks at the broker's memory
 inline constexpr std::size_t kMaxHeldTotal = 512 * MiB;  // brought, not yet a message: over it the largest holder ends
 inline constexpr std::size_t kGuardSlack = 1 * MiB;      // one connection may have brought this much more than a message
+
+// What one commit releases never ends a client that reads.
+static_assert(kMaxHeldNotices + kTurnNoticeBytes < kMaxOutboxBytes);
 
 }  // namespace rota::limits

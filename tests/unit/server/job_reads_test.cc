@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "common/base/peer_limits.h"
 #include "tests/unit/server/engine_rig.h"
 
 // WAIT, GET and the requests that have to look into the store first.
@@ -190,6 +191,60 @@ TEST_F(JobReadsTest, CancelledJobTellsItsWaitersWhy) {
   const wire::NotifyItem& item = answer.as<wire::Notify>()->items.at(0);
   EXPECT_EQ(JobState::cancelled, item.state);
   EXPECT_EQ("CANCELLED", item.report.error_code);
+}
+
+TEST_F(JobReadsTest, ManyNoticesAreToldOverTurnsAndNoneBeforeTheCommit) {
+  constexpr std::size_t kRequests = 10, kAll = kRequests * limits::kMaxBatch;
+  static_assert(kAll > 2 * limits::kTurnNotices && kAll < 3 * limits::kTurnNotices);
+  std::vector<JobId> ids;
+  for (std::size_t i = 0; i < limits::kMaxBatch; ++i) ids.push_back(rig.new_id());
+  rig.turn(Side::client, kClient, EngineRig::submit(10, ids));
+  rig.settle();
+  (void)rig.answer(kClient);
+  for (wire::Request request = 30; request < 30 + kRequests; ++request) {
+    rig.turn(Side::client, kClient, {request, wire::Wait{false, ids}});
+  }
+  const auto due = [this] { return rig.engine().next_deadline(rig.now()) <= rig.now().steady; };
+  const auto told = [this] {
+    std::size_t items = 0;
+    while (rig.unread(kClient) > 0) items += rig.answer(kClient).as<wire::Notify>()->items.size();
+    return items;
+  };
+  rig.turn(Side::client, kClient, {70, wire::Cancel{ids}});
+  EXPECT_EQ(kAll - limits::kTurnNotices, rig.engine().waiters().size());
+  EXPECT_TRUE(due());
+  rig.end_turn();  // the commit is still under way
+  EXPECT_EQ(kAll - 2 * limits::kTurnNotices, rig.engine().waiters().size());
+  EXPECT_EQ(0U, rig.unread(kClient));
+  rig.engine().begin_shutdown();
+  rig.end_turn();
+  EXPECT_EQ(0U, rig.unread(kClient));
+  EXPECT_FALSE(rig.engine().is_settled());
+  rig.commit();
+  EXPECT_NE(nullptr, rig.answer(kClient).as<wire::Results>());
+  EXPECT_EQ(kAll, told());
+  EXPECT_EQ(0U, rig.engine().waiters().size());
+  EXPECT_FALSE(due());
+  EXPECT_TRUE(rig.engine().is_settled());
+}
+
+TEST_F(JobReadsTest, ABrokerThatStopsStillTellsWhatItsTurnsLeft) {
+  constexpr std::size_t kRequests = 10;
+  std::vector<JobId> ids;
+  for (std::size_t i = 0; i < limits::kMaxBatch; ++i) ids.push_back(rig.new_id());
+  rig.turn(Side::client, kClient, EngineRig::submit(10, ids));
+  rig.settle();
+  for (wire::Request request = 30; request < 30 + kRequests; ++request) {
+    rig.turn(Side::client, kClient, {request, wire::Wait{false, ids}});
+  }
+  rig.turn(Side::client, kClient, {70, wire::Cancel{ids}});
+  rig.commit();  // and a turn
+  rig.engine().begin_shutdown();
+  EXPECT_FALSE(rig.engine().is_settled());
+  EXPECT_TRUE(rig.engine().next_deadline(rig.now()) <= rig.now().steady);
+  rig.end_turn();
+  EXPECT_TRUE(rig.engine().is_settled());
+  EXPECT_EQ(0U, rig.engine().waiters().size());
 }
 
 TEST_F(JobReadsTest, PurgeForgetsQueuedJobsInSlicesAndCountsThem) {

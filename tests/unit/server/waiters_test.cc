@@ -7,11 +7,14 @@
 namespace rota::server {
 namespace {
 
-std::size_t waiting_for(Waiters& waiters, const JobId& job) {
+std::vector<Waiters::Waiter> all_of(Waiters& waiters, Waiters::List list) {
   std::vector<Waiters::Waiter> found;
-  waiters.take(job, found);
-  return found.size();
+  Waiters::Waiter one;
+  while (list != Waiters::kNobody && waiters.next(list, one)) found.push_back(one);
+  return found;
 }
+
+std::size_t waiting_for(Waiters& waiters, const JobId& job) { return all_of(waiters, waiters.take(job).list).size(); }
 
 TEST(Waiters, EveryWaiterOfAJobIsTold) {
   Waiters waiters;
@@ -29,10 +32,30 @@ TEST(Waiters, TheSameWaitTwiceIsOne) {
   const JobId job = random_uuid();
   EXPECT_TRUE(waiters.add(job, {1, 10, false}));
   EXPECT_TRUE(waiters.add(job, {1, 10, true}));
-  std::vector<Waiters::Waiter> found;
-  waiters.take(job, found);
+  const Waiters::Taken taken = waiters.take(job);
+  EXPECT_TRUE(taken.with_result);
+  const std::vector<Waiters::Waiter> found = all_of(waiters, taken.list);
   ASSERT_EQ(1U, found.size());
   EXPECT_TRUE(found[0].with_result);
+}
+
+TEST(Waiters, ATakenListLosesThoseWhoLeaveAndGainsNobody) {
+  Waiters waiters;
+  const JobId job = random_uuid();
+  for (Route client = 1; client <= 5; ++client) EXPECT_TRUE(waiters.add(job, {client, 10, client == 3}));
+  const Waiters::Taken taken = waiters.take(job);
+  EXPECT_TRUE(taken.with_result);
+  EXPECT_EQ(Waiters::kNobody, waiters.take(job).list);
+  EXPECT_TRUE(waiters.add(job, {6, 10, false}));
+  for (const Route gone : {1, 3, 5}) waiters.forget_client(gone);  // both ends and the middle
+  EXPECT_FALSE(waiters.sweep(100));
+  EXPECT_EQ(3U, waiters.size());
+  const std::vector<Waiters::Waiter> found = all_of(waiters, taken.list);
+  ASSERT_EQ(2U, found.size());
+  EXPECT_EQ(4U, found[0].client);
+  EXPECT_EQ(2U, found[1].client);
+  EXPECT_EQ(1U, waiting_for(waiters, job));
+  EXPECT_EQ(0U, waiters.size());
 }
 
 TEST(Waiters, WaitsOfADepartedClientAreSweptInSlices) {
