@@ -110,6 +110,7 @@ class Auditor {
   void judge_completed(const Question& asked, const wire::Completed& completed);
   void judge_counted(Job& job, Token token, AttemptEnd end, std::uint64_t first_seen);
   [[nodiscard]] bool may_have_been_withheld(const Job& job) const;
+  [[nodiscard]] bool one_never_left(const Job& early, const Sent& second) const;
   [[nodiscard]] bool lease_may_be_over(const Sent& sent) const;
   void end_dispatches_of(Session& session);
 

@@ -69,7 +69,7 @@ class ClientHost {
     std::uint32_t refusals = 0;
     // LIST, and purge and retry of a queue: what they go on with.
     std::string verb, queue, type;
-    std::uint32_t states = 0, limit = 0;
+    std::uint32_t states = 0, limit = 0, pages = 0;
   };
   struct Process;
 
