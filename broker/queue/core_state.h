@@ -148,8 +148,11 @@ struct Core::State {
   void join_credit(Lane& lane, Session& session, std::uint32_t at);
   void leave_credit(Lane& lane, Session& session, std::uint32_t at);
   void leave_slots(Lane& lane, ServedLane& served);
-  void fill_slots(Lane& lane, std::uint32_t& budget, Now now, Effects& out);
-  void fill_credit(Lane& lane, std::uint32_t& budget, Now now, Effects& out);
+  // Until `looked` has reached `looks`. False: there was more to give.
+  bool fill_slots(Lane& lane, std::uint64_t looks, std::uint32_t& budget, Now now, Effects& out);
+  bool fill_credit(Lane& lane, std::uint64_t looks, std::uint32_t& budget, Now now, Effects& out);
+  using FillLane = bool (State::*)(Lane& lane, std::uint64_t looks, std::uint32_t& budget, Now now, Effects& out);
+  bool fill_lanes(FillLane fill, std::uint32_t& budget, Now now, Effects& out);
   [[nodiscard]] Session* session_of(const RingItem& item);
   JobIndex best_in_lane(Lane& lane, bool suspects_too);
   JobIndex pick(Session& session, bool suspects_too);
@@ -161,7 +164,8 @@ struct Core::State {
   bool reserve_for(DispatchClass& in, JobIndex job, Effects& out);
   void start_alone(Session& session, Now now, Effects& out);
   void unreserve(Session& session, bool back_to_class);
-  void reclaim_for(Lane& lane, Effects& out);
+  // False: the turn was over before all were asked.
+  bool reclaim_for(Lane& lane, Effects& out);
   // Asks for up to `most` unstarted jobs, newest first.
   std::uint32_t ask_back(Session& session, std::uint32_t most, const AskedBack& which, Effects& out);
   void ask_for_paused(Session& session, std::uint32_t queue, Effects& out);

@@ -14,19 +14,37 @@ void Core::State::dispatch(Now now, Effects& out) {
   std::uint32_t budget = limits::kTurnDispatches;
   looked = 0;
   // Every free slot, of all workers in turn, before anybody gets more than it can run.
-  // By number: a worker whose slots fill up may make further lanes dirty.
-  for (std::size_t i = 0; i < dirty_lanes.size(); ++i) fill_slots(lanes[dirty_lanes[i]], budget, now, out);
-  for (std::size_t i = 0; i < dirty_lanes.size(); ++i) fill_credit(lanes[dirty_lanes[i]], budget, now, out);
+  const bool all = fill_lanes(&State::fill_slots, budget, now, out) && fill_lanes(&State::fill_credit, budget, now, out);
   send_given(now, out);
-  if (budget == 0 || looked >= limits::kTurnLooks) return;  // the lanes stay dirty: the next turn goes on
+  if (!all) return;  // the lanes stay dirty: the next turn goes on
   looked = 0;
   std::size_t done = 0;
-  for (; done < dirty_lanes.size() && looked < limits::kTurnReclaimLooks; ++done) {
+  while (done < dirty_lanes.size() && looked < limits::kTurnReclaimLooks) {
     Lane& lane = lanes[dirty_lanes[done]];
-    reclaim_for(lane, out);
+    if (!reclaim_for(lane, out)) break;
     lane.dirty = false;
+    ++done;
   }
   dirty_lanes.erase(dirty_lanes.begin(), dirty_lanes.begin() + static_cast<std::ptrdiff_t>(done));
+}
+
+// Fills the dirty lanes, each as far as its share of the turn goes, again and again. False: the turn was over before all
+// had what they can have. Then the next one begins with the lane that comes next, so that nobody waits for the widest
+// worker's.
+bool Core::State::fill_lanes(FillLane fill, std::uint32_t& budget, Now now, Effects& out) {
+  for (bool all = false; !all;) {
+    all = true;
+    const std::uint64_t share = std::max(limits::kTurnLooks / (dirty_lanes.size() + 1), limits::kLeastLaneLooks);
+    // By number: a worker whose slots fill up may make further lanes dirty.
+    for (std::size_t i = 0; i < dirty_lanes.size(); ++i) {
+      const bool done = (this->*fill)(lanes[dirty_lanes[i]], looked + share, budget, now, out);
+      all = all && done;
+      if (budget > 0 && looked < limits::kTurnLooks) continue;
+      std::rotate(dirty_lanes.begin(), dirty_lanes.begin() + static_cast<std::ptrdiff_t>(i) + 1, dirty_lanes.end());
+      return false;
+    }
+  }
+  return true;
 }
 
 // Sessions whose room may have changed join the rings that they had left.
@@ -146,9 +164,10 @@ JobIndex Core::State::pick(Session& session, bool suspects_too) {
   return best;
 }
 
-void Core::State::fill_slots(Lane& lane, std::uint32_t& budget, Now now, Effects& out) {
-  while (budget > 0 && looked < limits::kTurnLooks && !lane.free_slots.empty()) {
-    if (best_in_lane(lane, true) == kNone) return;
+bool Core::State::fill_slots(Lane& lane, std::uint64_t looks, std::uint32_t& budget, Now now, Effects& out) {
+  while (!lane.free_slots.empty()) {
+    if (best_in_lane(lane, true) == kNone) return true;
+    if (budget == 0 || looked >= looks) return false;
     looked += lane.active.size();
     const RingItem item = lane.free_slots.pop();
     Session* session = session_of(item);
@@ -168,11 +187,13 @@ void Core::State::fill_slots(Lane& lane, std::uint32_t& budget, Now now, Effects
     lane.free_slots.push(item);
     served.in_slots = true;
   }
+  return true;
 }
 
-void Core::State::fill_credit(Lane& lane, std::uint32_t& budget, Now now, Effects& out) {
-  while (budget > 0 && looked < limits::kTurnLooks && !lane.free_credit.empty()) {
-    if (best_in_lane(lane, false) == kNone) return;
+bool Core::State::fill_credit(Lane& lane, std::uint64_t looks, std::uint32_t& budget, Now now, Effects& out) {
+  while (!lane.free_credit.empty()) {
+    if (best_in_lane(lane, false) == kNone) return true;
+    if (budget == 0 || looked >= looks) return false;
     looked += lane.active.size();
     std::size_t ready = 0;
     for (const std::uint32_t in : lane.active) ready += shapes.dispatch_class(in).ready.size();
@@ -182,7 +203,7 @@ void Core::State::fill_credit(Lane& lane, std::uint32_t& budget, Now now, Effect
     Session& session = *sessions.find(item.session);
     leave_credit(lane, session, item.at);
     bool room = session.has_free_credit();
-    for (std::size_t i = 0; i < chunk && room && budget > 0 && (i == 0 || looked < limits::kTurnLooks); ++i) {
+    for (std::size_t i = 0; i < chunk && room && budget > 0 && (i == 0 || looked < looks); ++i) {
       const JobIndex job = pick(session, false);
       if (job == kNone) break;
       room = session.bytes + jobs[job].body_bytes() <= limits::kMaxBytesInFlight;
@@ -193,6 +214,7 @@ void Core::State::fill_credit(Lane& lane, std::uint32_t& budget, Now now, Effect
     }
     if (room) join_credit(lane, session, item.at);
   }
+  return true;
 }
 
 void Core::State::give(Session& session, JobIndex job, Now now, Effects& out) {

@@ -42,6 +42,8 @@ struct Lane {
   Ring<RingItem> free_slots;                // sessions with a free slot; others are dropped when met
   std::size_t void_slots = 0;               // of these, the void ones
   absl::btree_set<CreditItem> free_credit;  // sessions with all slots taken and credit left, least laden first
+  SessionRef reclaim_after = kNoSession;    // asked last for what it holds
+  std::size_t reclaim_left = 0;             // how many more a search that goes on asks
   bool dirty = false;                       // in State::dirty_lanes: jobs or room came since the last dispatch
 };
 

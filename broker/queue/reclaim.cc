@@ -1,5 +1,6 @@
 // Taking back what workers hold but have not started: for idle workers, for a pause, for a worker that is to run empty.
 #include <algorithm>
+#include <utility>
 
 #include "broker/queue/core_state.h"
 #include "common/base/peer_limits.h"
@@ -7,10 +8,11 @@
 namespace rota::queue {
 
 // When workers of this lane have free slots and nothing is ready for them, they get a fair part of what others hold.
-void Core::State::reclaim_for(Lane& lane, Effects& out) {
+bool Core::State::reclaim_for(Lane& lane, Effects& out) {
+  const std::size_t goes_on = std::exchange(lane.reclaim_left, 0);
   QueueState& queue = shapes.queue(lane.queue);
-  if (queue.paused || queue.overfull.empty() || lane.free_slots.empty()) return;
-  if (best_in_lane(lane, true) != kNone) return;
+  if (queue.paused || queue.overfull.empty() || lane.free_slots.empty()) return true;
+  if (best_in_lane(lane, true) != kNone) return true;
   std::uint64_t want = 0;
   std::uint64_t idle = 0;
   for (std::size_t i = 0; i < std::min(lane.free_slots.size(), limits::kReclaimSearch); ++i) {
@@ -25,10 +27,17 @@ void Core::State::reclaim_for(Lane& lane, Effects& out) {
     if (++looked_at > limits::kReclaimSearch) break;
     want -= std::min<std::uint64_t>(want, sessions.find(ref)->asked);
   }
-  looked_at = 0;
-  for (const SessionRef ref : queue.overfull) {
-    if (want == 0 || ++looked_at > limits::kReclaimSearch) return;
-    Session& session = *sessions.find(ref);
+  std::size_t left = goes_on > 0 ? goes_on : std::min(limits::kReclaimSearch, queue.overfull.size());
+  auto next = queue.overfull.upper_bound(lane.reclaim_after);
+  for (; left > 0 && want > 0; --left) {
+    if (looked >= limits::kTurnReclaimLooks) {
+      lane.reclaim_left = left;
+      return false;
+    }
+    if (next == queue.overfull.end()) next = queue.overfull.begin();
+    lane.reclaim_after = *next;
+    Session& session = *sessions.find(*next);
+    ++next;
     const std::uint32_t beyond = session.beyond_slots();
     if (!session.connected || beyond <= session.asked) continue;
     // If all shared evenly, the idle ones would have idle / (idle + laden) of it; at least one job.
@@ -36,8 +45,8 @@ void Core::State::reclaim_for(Lane& lane, Effects& out) {
     const std::uint64_t share = (unasked * idle + idle + laden - 1) / (idle + laden);
     const auto most = static_cast<std::uint32_t>(std::min({want, share, unasked}));
     want -= ask_back(session, most, {lane.queue, lane.type_set, false}, out);
-    if (looked >= limits::kTurnReclaimLooks) return;
   }
+  return true;
 }
 
 std::uint32_t Core::State::ask_back(Session& session, std::uint32_t most, const AskedBack& which, Effects& out) {

@@ -21,7 +21,8 @@ std::size_t size_of(const wire::NotifyItem& item, bool with_result) {
 
 // --- what has to be told ------------------------------------------------------------------------------------------------
 
-Notices::End Notices::end_of(const queue::OutcomeRecord& outcome, Durability durability, bool with_result) {
+Notices::End Notices::end_of(const queue::OutcomeRecord& outcome, Durability durability, bool with_result,
+                             std::size_t report_bytes) {
   End end;
   end.id = outcome.id;
   end.state = outcome.state;
@@ -30,7 +31,7 @@ Notices::End Notices::end_of(const queue::OutcomeRecord& outcome, Durability dur
   end.attempts = outcome.attempts;
   end.result_size = to_report(outcome.report).result.size();
   const bool is_carried = with_result && end.result_size <= limits::kMaxInlineResult &&
-                          report_bytes_ + outcome.report.size() <= limits::kMaxUntoldReports;
+                          report_bytes + outcome.report.size() <= limits::kMaxUntoldReports;
   if (is_carried || end.result_size == 0) {
     end.report = outcome.report;
   } else {
@@ -43,15 +44,16 @@ Notices::End Notices::end_of(const queue::OutcomeRecord& outcome, Durability dur
 void Notices::job_ended(const queue::OutcomeRecord& outcome, Durability durability) {
   const Waiters::Taken taken = waiters_.take(outcome.id);
   if (taken.list == Waiters::kNobody) return;
-  End& end = ended_.emplace_back(end_of(outcome, durability, taken.with_result));
+  Line& line = taken.alone ? lone_ : crowded_;
+  End& end = line.ends.emplace_back(end_of(outcome, durability, taken.with_result, line.report_bytes));
   end.waiters = taken.list;
-  report_bytes_ += end.report.size();
+  line.report_bytes += end.report.size();
 }
 
 void Notices::job_forgotten(const JobId& id, std::string_view reason, Durability durability) {
   const Waiters::Taken taken = waiters_.take(id);
   if (taken.list == Waiters::kNobody) return;
-  End& end = ended_.emplace_back();
+  End& end = (taken.alone ? lone_ : crowded_).ends.emplace_back();
   end.id = id;
   end.code = Code::not_found;
   end.reason = reason;
@@ -60,7 +62,7 @@ void Notices::job_forgotten(const JobId& id, std::string_view reason, Durability
 }
 
 void Notices::add(const Waiters::Waiter& waiter, const queue::OutcomeRecord& outcome, Durability durability) {
-  add_for(waiter, end_of(outcome, durability, waiter.with_result));
+  add_for(waiter, end_of(outcome, durability, waiter.with_result, lone_.report_bytes));
 }
 
 void Notices::add_unknown(const Waiters::Waiter& waiter, const JobId& id, std::string_view reason, Durability durability) {
@@ -75,7 +77,7 @@ void Notices::add_unknown(const Waiters::Waiter& waiter, const JobId& id, std::s
 void Notices::add_for(const Waiters::Waiter& waiter, End end) {
   notices_.push_back(Notice{waiter, static_cast<std::uint32_t>(items_.size()), end.at_once});
   answers_.push_back(std::move(end));
-  report_bytes_ += answers_.back().report.size();
+  lone_.report_bytes += answers_.back().report.size();
   items_.push_back(item_of(answers_.back()));
 }
 
@@ -98,31 +100,40 @@ void Notices::begin_turn() { told_ = bytes_ = 0; }
 
 bool Notices::may_tell(std::uint64_t released) const { return held_.behind(released) <= limits::kMaxHeldNotices; }
 
-bool Notices::turn_is_full() const { return told_ >= limits::kTurnNotices || bytes_ >= limits::kTurnNoticeBytes; }
-
-// Returns how many of the first in ended_ have told all who waited.
-std::size_t Notices::gather() {
-  std::size_t done = 0;
-  while (done < ended_.size() && !turn_is_full() && gather_waiters_of(ended_[done])) ++done;
-  return done;
+void Notices::gather(Line& line, std::size_t halves, const Sink& sink) {
+  const auto is_full = [&] {
+    return told_ >= limits::kTurnNotices / 2 * halves || bytes_ >= limits::kTurnNoticeBytes / 2 * halves;
+  };
+  while (line.done < line.ends.size() && !is_full()) {
+    const End& end = line.ends[line.done];
+    const auto item = static_cast<std::uint32_t>(items_.size());
+    items_.push_back(item_of(end));
+    Waiters::Waiter waiter;
+    bool more = true;
+    while (!is_full() && (more = waiters_.next(end.waiters, waiter))) {
+      notices_.push_back(Notice{waiter, item, end.at_once});
+      ++told_;
+      // A result that will be left out costs nothing.
+      bytes_ += size_of(items_[item], waiter.with_result && sink.open_bytes(waiter.client) <= limits::kMaxOpenNotices);
+    }
+    if (more) return;
+    ++line.done;
+  }
 }
 
-// False: the turn was over before.
-bool Notices::gather_waiters_of(const End& end) {
-  const auto item = static_cast<std::uint32_t>(items_.size());
-  items_.push_back(item_of(end));
-  Waiters::Waiter waiter;
-  while (waiters_.next(end.waiters, waiter)) {
-    notices_.push_back(Notice{waiter, item, end.at_once});
-    ++told_;
-    bytes_ += size_of(items_[item], waiter.with_result);
-    if (turn_is_full()) return false;
+void Notices::drop_done(Line& line) {
+  for (; line.done > 0; --line.done) {
+    line.report_bytes -= line.ends.front().report.size();
+    line.ends.pop_front();
   }
-  return true;
 }
 
 void Notices::flush(Sink& sink) {
-  std::size_t done = may_tell(sink.released()) ? gather() : 0;
+  if (may_tell(sink.released())) {
+    gather(lone_, 1, sink);
+    gather(crowded_, 2, sink);
+    gather(lone_, 2, sink);
+  }
   const auto key = [](const Notice& notice) {
     return std::tuple(notice.waiter.client, notice.waiter.request, notice.at_once);
   };
@@ -139,12 +150,10 @@ void Notices::flush(Sink& sink) {
   }
   notices_.clear();
   items_.clear();
-  for (const End& end : answers_) report_bytes_ -= end.report.size();
+  for (const End& end : answers_) lone_.report_bytes -= end.report.size();
   answers_.clear();
-  for (; done > 0; --done) {
-    report_bytes_ -= ended_.front().report.size();
-    ended_.pop_front();
-  }
+  drop_done(lone_);
+  drop_done(crowded_);
 }
 
 void Notices::flush_range(std::size_t first, std::size_t last, Sink& sink) {

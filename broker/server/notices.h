@@ -15,7 +15,9 @@ namespace rota::server {
 
 // The ends of jobs that clients have to be told, gathered into one NOTIFY per client and request. A job's end is kept once,
 // however many wait for it, and without a result that no notice will carry. A turn tells a bounded number: who else waits
-// stays in Waiters and is told in later turns, the first ended job first. Not thread-safe.
+// stays in Waiters and is told in later turns, the first ended job first. Those who alone wait for a job are a line of
+// their own with half of each turn: they stand behind as many ends at most, and not behind all who wait for a few jobs. Not
+// thread-safe.
 class Notices {
  public:
   // Where the notices go.
@@ -49,11 +51,11 @@ class Notices {
   void flush(Sink& sink);
 
   // Nobody waits to be told.
-  [[nodiscard]] bool empty() const { return ended_.empty() && notices_.empty(); }
+  [[nodiscard]] bool empty() const { return lone_.ends.empty() && crowded_.ends.empty() && notices_.empty(); }
   // A further turn has somebody to tell, without waiting for a commit.
-  [[nodiscard]] bool is_due(std::uint64_t released) const { return !ended_.empty() && may_tell(released); }
+  [[nodiscard]] bool is_due(std::uint64_t released) const { return !empty() && may_tell(released); }
   // Bytes of reports that are kept for those who are not told yet.
-  [[nodiscard]] std::size_t report_bytes() const { return report_bytes_; }
+  [[nodiscard]] std::size_t report_bytes() const { return lone_.report_bytes + crowded_.report_bytes; }
 
  private:
   struct End {
@@ -68,23 +70,28 @@ class Notices {
     std::string_view reason;
     std::string report;
   };
+  struct Line {
+    std::deque<End> ends;  // whose waiters are not all told
+    std::size_t report_bytes = 0;
+    std::size_t done = 0;  // of one flush: so many of the first have told all who waited
+  };
   struct Notice {
     Waiters::Waiter waiter;
     std::uint32_t item = 0;  // in items_
     bool at_once = false;
   };
-  [[nodiscard]] End end_of(const queue::OutcomeRecord& outcome, Durability durability, bool with_result);
+  [[nodiscard]] static End end_of(const queue::OutcomeRecord& outcome, Durability durability, bool with_result,
+                                  std::size_t report_bytes);
   [[nodiscard]] static wire::NotifyItem item_of(const End& end);
   [[nodiscard]] bool may_tell(std::uint64_t released) const;
-  [[nodiscard]] bool turn_is_full() const;
-  [[nodiscard]] std::size_t gather();
-  [[nodiscard]] bool gather_waiters_of(const End& end);
+  // Gathers until the turn has told so many parts of two of what it may.
+  void gather(Line& line, std::size_t halves, const Sink& sink);
+  static void drop_done(Line& line);
   void add_for(const Waiters::Waiter& waiter, End end);
   void flush_range(std::size_t first, std::size_t last, Sink& sink);
 
   Waiters& waiters_;
-  std::deque<End> ended_;             // whose waiters are not all told
-  std::size_t report_bytes_ = 0;      // of ended_ and answers_
+  Line lone_, crowded_;               // one waits, many wait
   std::size_t told_ = 0, bytes_ = 0;  // in this turn
   HeldBytes held_;
 

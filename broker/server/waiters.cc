@@ -50,7 +50,7 @@ Waiters::Taken Waiters::take(const JobId& job) {
   const List list = nodes_.allocate();
   nodes_[list].job_next = waited.first;
   nodes_[waited.first].job_before = list;
-  return {list, waited.with_result};
+  return {list, waited.with_result, nodes_[waited.first].job_next == kNone};
 }
 
 bool Waiters::next(List list, Waiter& out) {

@@ -30,6 +30,7 @@ class Waiters {
   struct Taken {
     List list = kNobody;
     bool with_result = false;  // one of them may want it
+    bool alone = false;        // it is one
   };
   // Takes all who wait for `job`: who waits for it from now on is not among them.
   [[nodiscard]] Taken take(const JobId& job);

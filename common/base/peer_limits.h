@@ -27,6 +27,7 @@ inline constexpr std::uint32_t kMaxWorkerRows = 250;        // in one ADMIN_REPL
 
 // --- what workers that serve many queues and types make the broker look at in a turn -------------------------------------
 inline constexpr std::uint64_t kTurnLooks = 500'000;        // classes, when jobs are handed out: some milliseconds
+inline constexpr std::uint64_t kLeastLaneLooks = 4096;      // of these for one lane at a time: hundreds of jobs
 inline constexpr std::uint64_t kTurnReclaimLooks = 20'000;  // their jobs, for workers that idle: a millisecond
 
 // --- what clients are told of the ends of jobs --------------------------------------------------------------------------

@@ -60,7 +60,8 @@ class HostileAttacks(RotaTest):
                 attacker.stdin.close()
                 attacker.stdout.close()
         self.assertTrue(report["took_place"], report)
-        self.assertLess(peak, MEMORY_LIMITS[name], report)
+        # A sanitizer's runtime keeps freed memory and shadows of it.
+        self.assertLess(peak, MEMORY_LIMITS[name] * (4 if SANITIZER else 1), report)
         print(f"peak {peak >> 20} of {MEMORY_LIMITS[name] >> 20} MiB, ", end="", file=sys.stderr)
         return before, report
 

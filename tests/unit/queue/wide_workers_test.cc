@@ -21,7 +21,7 @@ class WideWorkersTest : public testing::Test {
   }
 
   SessionRef hello(std::uint8_t number, const std::vector<std::string>& queues, const std::vector<std::string>& types,
-                   std::uint32_t credit = 1) {
+                   std::uint32_t credit = 1, std::uint32_t slots = 1) {
     std::vector<ServedQueue> served;
     for (const std::string& queue : queues) served.push_back({queue, 1});
     const std::vector<std::string_view> named(types.begin(), types.end());
@@ -35,7 +35,7 @@ class WideWorkersTest : public testing::Test {
     hello.host = "h";
     hello.boot_id = "b";
     hello.pid = number;
-    hello.slots = 1;
+    hello.slots = slots;
     hello.credit = credit;
     hello.queues = served;
     hello.types = named;
@@ -129,6 +129,43 @@ TEST_F(WideWorkersTest, DispatchToAWideWorkerGoesOnInTheNextTurn) {
   EXPECT_LT(at_first, jobs);
   while (goes_on_at_once()) turn();
   EXPECT_EQ(given_.size(), jobs);
+  core_.check_invariants();
+}
+
+// A wide worker with room for everything: whoever serves another queue does not wait until it is full.
+TEST_F(WideWorkersTest, WideWorkerDoesNotKeepOthersFromTheirJobs) {
+  const auto queues = names("q", 64), types = names("t", 128);
+  for (const std::string& queue : queues) {
+    for (const std::string& type : types) submit(queue, type);
+  }
+  const std::size_t jobs = queues.size() * types.size();
+  hello(1, queues, types, static_cast<std::uint32_t>(jobs), static_cast<std::uint32_t>(jobs));
+  hello(2, {"honest"}, {"t"});
+  const JobId honest = submit("honest", "t");
+  turn();
+  turn();
+  EXPECT_TRUE(given_.contains(honest));
+  EXPECT_LT(given_.size(), jobs / 2);
+  while (goes_on_at_once()) turn();
+  EXPECT_EQ(given_.size(), jobs + 1);
+  core_.check_invariants();
+}
+
+// Behind workers that hold thousands of jobs which the idle one cannot run there is one whose jobs it can.
+TEST_F(WideWorkersTest, SearchThatWasCutShortGoesOnBehindThoseAsked) {
+  for (std::uint8_t worker = 1; worker <= 4; ++worker) {
+    for (int i = 0; i < 8000; ++i) submit("q", "a");
+    hello(worker, {"q"}, {"a"}, limits::kMaxCredit);
+    while (goes_on_at_once()) turn();
+  }
+  hello(5, {"q"}, {"b"}, 10);
+  for (int i = 0; i < 10; ++i) submit("q", "b");
+  while (goes_on_at_once()) turn();
+  ASSERT_EQ(given_.size(), 32'010U);
+  ASSERT_EQ(reclaimed_, 0U);
+  hello(6, {"q"}, {"b"}, 10);
+  while (goes_on_at_once()) turn();
+  EXPECT_GT(reclaimed_, 0U);
   core_.check_invariants();
 }
 

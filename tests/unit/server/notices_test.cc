@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
@@ -199,15 +200,48 @@ TEST_F(NoticesTest, AClientThatLeftIsNotWaitedFor) {
 
 TEST_F(NoticesTest, AnEndThatWaitsIsToldThoughTheJobIsWaitedForAgain) {
   end(waited_for(1, 10, limits::kTurnNotices));
-  const JobId job = waited_for(1, 10, 1);
+  const JobId job = waited_for(1, 10, 2);
   end(job);
   turn();
-  EXPECT_TRUE(waiters.add(job, {1, 11, false}));  // it was retried meanwhile
+  EXPECT_TRUE(waiters.add(job, {1, 12, false}));  // it was retried meanwhile
   turn();
-  ASSERT_EQ(limits::kTurnNotices + 1, sink.told.size());
+  ASSERT_EQ(limits::kTurnNotices + 2, sink.told.size());
   EXPECT_EQ(job, sink.told.back().id);
-  EXPECT_EQ(10U, sink.told.back().request);
+  EXPECT_GT(12U, sink.told.back().request);
   EXPECT_EQ(1U, waiters.size());
+}
+
+// What a client waits for alone is not behind those who wait for others' jobs in thousands.
+TEST_F(NoticesTest, WhoWaitsAloneDoesNotStandBehindACrowd) {
+  const JobId crowded = waited_for(1, 1, 3 * limits::kTurnNotices);
+  const JobId lone = waited_for(2, 1, 1, true);
+  end(crowded);
+  end(lone, 100);
+  turn();
+  EXPECT_TRUE(std::any_of(sink.told.begin(), sink.told.end(), [&](const auto& told) { return told.id == lone; }));
+  EXPECT_EQ(limits::kTurnNotices, sink.told.size());
+  // And a crowd does not stand behind thousands of those.
+  for (std::size_t i = 0; i < 2 * limits::kTurnNotices; ++i) end(waited_for(3, 10 + i, 1));
+  sink.told.clear();
+  turn();
+  const auto of_crowd =
+      std::count_if(sink.told.begin(), sink.told.end(), [&](const auto& told) { return told.id == crowded; });
+  EXPECT_EQ(limits::kTurnNotices / 2, static_cast<std::size_t>(of_crowd));
+  EXPECT_EQ(limits::kTurnNotices, sink.told.size());
+  while (!notices.empty()) turn();
+  EXPECT_EQ(0U, notices.report_bytes());
+}
+
+// A client that reads nothing gets no results, so they take nothing of a turn.
+TEST_F(NoticesTest, ResultsThatAreLeftOutTakeNothingOfATurn) {
+  const std::size_t many = 4 * limits::kTurnNoticeBytes / limits::kMaxInlineResult;
+  const JobId job = waited_for(1, 1, many, true);
+  sink.open[1] = limits::kMaxOpenNotices + 1;
+  end(job, limits::kMaxInlineResult);
+  turn();
+  EXPECT_EQ(many, sink.told.size());
+  turn();
+  EXPECT_TRUE(notices.empty());
 }
 
 }  // namespace
