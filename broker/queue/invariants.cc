@@ -93,6 +93,11 @@ void Core::State::check_sessions() const {
 }
 
 void Core::State::check_lanes() const {
+  std::vector<bool> reclaimed(shapes.queues());
+  for (const std::uint32_t queue : reclaiming) {
+    ROTA_CHECK(!reclaimed[queue]);
+    reclaimed[queue] = true;
+  }
   std::vector<std::uint64_t> reserved(shapes.queues());  // jobs for which a worker runs empty, by queue
   sessions.each([&](const Session& session) {
     if (session.reserved != kNone) ++reserved[class_of(session.reserved).queue];
@@ -140,9 +145,8 @@ void Core::State::check_lanes() const {
     }
     ROTA_CHECK(members == queue.members);
     for (const SessionRef ref : queue.overfull) ROTA_CHECK(sessions.find(ref) != nullptr);
-    ROTA_CHECK(queue.reclaiming == (std::count(reclaiming.begin(), reclaiming.end(), i) == 1));
+    ROTA_CHECK(queue.reclaiming == reclaimed[i]);
   }
-  ROTA_CHECK(reclaiming.size() <= shapes.queues());
 }
 
 void Core::State::check_slots(const Lane& lane) const {
