@@ -54,11 +54,11 @@ class LoadBuffer final : public store::LoadSink {
     bool operator==(const SharedKey&) const = default;
     template <typename H>
     friend H AbslHashValue(H h, const SharedKey& key) {
-      const queue::Policy& policy = key.policy;
-      h = H::combine(std::move(h), key.queue, key.type, policy.retries, policy.losses, policy.stop_on_disconnect,
-                     policy.durability, policy.backoff.count(), policy.backoff_factor_milli);
-      return H::combine(std::move(h), policy.backoff_max.count(), policy.time_limit.count(), policy.keep.count(),
-                        policy.key_for.count());
+      const queue::Policy& with = key.policy;
+      h = H::combine(std::move(h), key.queue, key.type, with.retries, with.losses, with.stop_on_disconnect, with.durability,
+                     with.backoff.count(), with.backoff_factor_milli);
+      return H::combine(std::move(h), with.backoff_max.count(), with.time_limit.count(), with.keep.count(),
+                        with.key_for.count());
     }
   };
   [[nodiscard]] std::uint32_t shared_of(const queue::SharedRecord& shared);

@@ -157,7 +157,7 @@ class LmdbStore::Committer {
     const auto finished = env_.cursor(txn_, Table::finished);
     if (!finished) return finished.error();
     StoredFinished job;
-    const auto found = find_filed(*finished, id, sequence, true, job);
+    auto found = find_filed(*finished, id, sequence, true, job);
     if (!found || !*found) return found;
     job_payload = job.job_payload;
     const ForgetKey forget = forget_key(job.end.outcome.forget_at, id);
@@ -239,12 +239,12 @@ class LmdbStore::Committer {
     if (const std::uint64_t place = place_of(end.id); place != 0) {
       StoredJob stored;
       std::string unused;
-      const auto taken = take_unswept(end.id, place, end.sequence, false, stored, unused);
+      auto taken = take_unswept(end.id, place, end.sequence, false, stored, unused);
       if (taken && *taken) uses_.remove(stored.shared_number);
       return taken;
     }
     StoredFinished job;
-    const auto found = find_filed(finished, end.id, end.sequence, false, job);
+    auto found = find_filed(finished, end.id, end.sequence, false, job);
     if (!found || !*found) return found;
     uses_.remove(job.stored.shared_number);
     keys.push_back(forget_key(job.end.outcome.forget_at, end.id));

@@ -47,7 +47,7 @@ TEST(Waiters, ATakenListLosesThoseWhoLeaveAndGainsNobody) {
   EXPECT_TRUE(taken.with_result);
   EXPECT_EQ(Waiters::kNobody, waiters.take(job).list);
   EXPECT_TRUE(waiters.add(job, {6, 10, false}));
-  for (const Route gone : {1, 3, 5}) waiters.forget_client(gone);  // both ends and the middle
+  for (const Route gone : {Route{1}, Route{3}, Route{5}}) waiters.forget_client(gone);  // both ends and the middle
   EXPECT_FALSE(waiters.sweep(100));
   EXPECT_EQ(3U, waiters.size());
   const std::vector<Waiters::Waiter> found = all_of(waiters, taken.list);
