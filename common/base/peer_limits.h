@@ -34,7 +34,7 @@ inline constexpr std::uint64_t kTurnReclaimLooks = 20'000;  // their jobs, for w
 inline constexpr std::size_t kTurnNotices = 16'384;        // in one turn: some milliseconds, and more than jobs end in one
 inline constexpr std::size_t kTurnNoticeBytes = 16 * MiB;  // and their bytes: some milliseconds of copying
 inline constexpr std::size_t kMaxHeldNotices = 32 * MiB;  // that wait for a commit; over it the next ones are told after it
-inline constexpr std::size_t kMaxUntoldReports = 64 * MiB;  // of ends not told yet; over it notices come without results
+inline constexpr std::size_t kMaxUntoldReports = 64 * MiB;  // of ends not told yet, of each line; over it without results
 inline constexpr std::size_t kMaxOpenNotices = 32 * MiB;    // unread and held of a client; over it without results
 
 // --- what connections bring that is no message --------------------------------------------------------------------------
