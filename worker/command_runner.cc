@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "common/base/check.h"
+#include "worker/spawner/children.h"
 
 namespace rota::worker {
 namespace {
@@ -76,18 +77,21 @@ Result<CommandRunner> CommandRunner::start(const std::string& spawner) {
 CommandRunner::CommandRunner(spawner::Descriptor stream, pid_t pid) : channel_(std::move(stream)), pid_(pid) {}
 
 CommandRunner::CommandRunner(CommandRunner&& other) noexcept
-    : channel_(std::move(other.channel_)), pid_(std::exchange(other.pid_, -1)), groups_(std::move(other.groups_)) {}
+    : channel_(std::move(other.channel_)), pid_(std::exchange(other.pid_, -1)) {}
 
 CommandRunner::~CommandRunner() {
   if (pid_ < 0) return;
   { const spawner::Channel closed{std::move(channel_)}; }
-  int status = -1;
-  while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+  // Not reaped before its session is empty: until then its number is nobody else's. (Where a program ignores SIGCHLD the
+  // system reaps it, and does not give the number again this soon.)
+  siginfo_t end{};
+  while (waitid(P_PID, static_cast<id_t>(pid_), &end, WEXITED | WNOWAIT) < 0 && errno == EINTR) {
   }
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;  // it has ended them all, and their descendants
-  // Only the commands themselves die with the spawner, by PR_SET_PDEATHSIG, not what they started. A group's number is not
-  // given to another process while the group has members, and one that has none is unlikely to be reused this soon.
-  for (const auto& [run, group] : groups_) kill(-group, SIGKILL);
+  const bool in_order = end.si_code == CLD_EXITED && end.si_status == 0;  // it has ended every descendant
+  // Only the commands themselves die with the spawner, by PR_SET_PDEATHSIG, not what they started.
+  if (!in_order) spawner::end_session(pid_);
+  while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+  }
 }
 
 void CommandRunner::run(const spawner::Run& command) { spawner::encode(command, channel_.outgoing()); }
@@ -99,15 +103,8 @@ void CommandRunner::signal(std::uint64_t run, int number) {
 bool CommandRunner::receive(const std::function<void(const spawner::Ended&)>& ended) {
   const bool connected = channel_.receive();
   while (const auto frame = channel_.next()) {
-    if (frame->kind == spawner::Kind::started) {
-      const std::optional<spawner::Started> message = spawner::decode_started(frame->body);
-      ROTA_CHECK(message.has_value());
-      groups_.emplace(message->id, message->group);
-      continue;
-    }
     const std::optional<spawner::Ended> message = spawner::decode_ended(frame->body);
     ROTA_CHECK(frame->kind == spawner::Kind::ended && message.has_value());
-    groups_.erase(message->id);
     ended(*message);
   }
   return connected;

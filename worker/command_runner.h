@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <functional>
 #include <string>
-#include <unordered_map>
 
 #include "common/base/result.h"
 #include "worker/spawner/channel.h"
@@ -25,7 +24,7 @@ class CommandRunner {
   CommandRunner(CommandRunner&& other) noexcept;
   CommandRunner& operator=(CommandRunner&&) = delete;
   // Closing the stream ends every command; waits until the spawner has seen to it. If the spawner died of something else,
-  // the process groups of its commands are killed from here; processes that left their group then stay.
+  // what is left of its session is ended from here, and waited for; processes that made a session of their own then stay.
   ~CommandRunner();
 
   void run(const spawner::Run& command);
@@ -35,16 +34,15 @@ class CommandRunner {
   [[nodiscard]] bool wants_to_send() const { return channel_.wants_to_send(); }
   // Reads what there is and calls `ended` for each end; the views live during the call. False: the spawner is gone.
   [[nodiscard]] bool receive(const std::function<void(const spawner::Ended&)>& ended);
-  // After send() or receive() said that the spawner is gone: reads what it had still said. The groups of the commands that
-  // have not ended die with this object.
+  // After send() or receive() said that the spawner is gone: reads what it had still said. The commands that have not ended
+  // die with this object.
   void abandon(const std::function<void(const spawner::Ended&)>& ended);
   [[nodiscard]] int fd() const { return channel_.fd(); }
   [[nodiscard]] pid_t pid() const { return pid_; }
 
  private:
   spawner::Channel channel_;
-  pid_t pid_ = -1;                                   // -1: none to wait for
-  std::unordered_map<std::uint64_t, pid_t> groups_;  // of started commands that have not ended, by run
+  pid_t pid_ = -1;  // also of its session; -1: none to wait for
 };
 
 }  // namespace rota::worker

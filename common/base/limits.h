@@ -106,6 +106,7 @@ inline constexpr std::size_t kMaxUnacknowledged = 16384;  // finished jobs a wor
 inline constexpr std::int64_t kInlineRunUs = 100;         // handlers proven shorter may run on the I/O thread ...
 inline constexpr std::int64_t kInlineSliceUs = 300;       // ... which looks at its sockets again after this long
 inline constexpr std::size_t kMaxStartAhead = 512;        // short jobs queued at the handler threads beyond their number
+inline constexpr int kLooksAtTheDying = 2000;             // a millisecond apart: what is killed is gone long before
 
 // --- clients ------------------------------------------------------------------------------------------------------------
 inline constexpr Millis kPingInterval = 5s;
@@ -148,9 +149,8 @@ inline constexpr std::size_t kListRequestVisits = 200'000;  // records one LIST 
 inline constexpr std::size_t kBulkSlice = 256;  // finished jobs forgotten or revived in one commit: others wait for it
 inline constexpr std::size_t kBulkRequestJobs = 8192;       // of one request; then the client is told how far it came
 inline constexpr std::size_t kBulkRequestVisits = 200'000;  // records one request looks at where few match
-inline constexpr std::size_t kMaxParkedBytes =
-    64 * MiB;                                         // requests that wait for a look into the store; over it RETRY_LATER
-inline constexpr std::size_t kMaxLookUpIds = 65'536;  // ids of one such look: a bounded read transaction
+inline constexpr std::size_t kMaxParkedBytes = 64 * MiB;    // requests that wait for a look; over it RETRY_LATER
+inline constexpr std::size_t kMaxLookUpIds = 65'536;        // ids of one such look: a bounded read transaction
 inline constexpr Millis kRetryLaterHint = 100ms;
 inline constexpr std::size_t kTurnMessages = 1024;        // messages drained from a socket before the other is looked at
 inline constexpr std::size_t kSliceRecords = 1000;        // records a bulk command touches in one step

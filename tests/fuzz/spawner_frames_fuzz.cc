@@ -27,9 +27,6 @@ void check_frame(const Frame& frame) {
     case Kind::signal:
       if (const auto signal = decode_signal(frame.body)) check_same(*signal, frame);
       break;
-    case Kind::started:
-      if (const auto started = decode_started(frame.body)) check_same(*started, frame);
-      break;
     case Kind::ended:
       if (const auto ended = decode_ended(frame.body)) check_same(*ended, frame);
       break;

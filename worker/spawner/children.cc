@@ -1,57 +1,29 @@
 #include "worker/spawner/children.h"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
-#include <charconv>
-#include <cstring>
-#include <memory>
-#include <string>
-#include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
+
+#include "common/base/limits.h"
+#include "worker/spawner/processes.h"
 
 namespace rota::spawner {
 namespace {
 
-struct CloseDirectory {
-  void operator()(DIR* directory) const { closedir(directory); }
-};
-
-// proc(5): the fourth field of /proc/<pid>/stat. 0 if the process is gone.
-pid_t parent_of(const char* pid) {
-  const std::string path = std::string{"/proc/"} + pid + "/stat";
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return 0;
-  std::array<char, 512> buffer{};
-  const ssize_t size = read(file, buffer.data(), buffer.size());
-  close(file);
-  if (size <= 0) return 0;
-  const std::string_view line{buffer.data(), static_cast<std::size_t>(size)};
-  const std::size_t after_name = line.rfind(") ");
-  if (after_name == std::string_view::npos || after_name + 4 >= line.size()) return 0;
-  pid_t parent = 0;
-  const std::string_view field = line.substr(after_name + 4);
-  std::from_chars(field.data(), field.data() + field.size(), parent);
-  return parent;
+void wait_a_moment() {
+  constexpr timespec kMoment{0, 1'000'000};
+  nanosleep(&kMoment, nullptr);
 }
 
 std::vector<pid_t> descendants() {
   std::unordered_multimap<pid_t, pid_t> children;
-  const std::unique_ptr<DIR, CloseDirectory> proc{opendir("/proc")};
-  if (proc == nullptr) return {};
-  while (const dirent* entry = readdir(proc.get())) {
-    pid_t pid = 0;
-    const char* const end = entry->d_name + std::strlen(entry->d_name);
-    if (std::from_chars(entry->d_name, end, pid).ptr != end) continue;
-    if (const pid_t parent = parent_of(entry->d_name); parent > 0) children.emplace(parent, pid);
-  }
+  for (const Process& process : all_processes()) children.emplace(process.parent, process.pid);
   std::vector<pid_t> found;
   std::vector<pid_t> open_ends{getpid()};
   while (!open_ends.empty()) {
@@ -82,8 +54,25 @@ void end_all_descendants(std::span<const pid_t> groups) {
   while (reap()) {
     for (const pid_t pid : descendants()) kill(pid, SIGKILL);
     // A killed process is a child of ours a moment later; one that had just forked shows its child at the next look.
-    constexpr timespec kMoment{0, 1'000'000};
-    nanosleep(&kMoment, nullptr);
+    wait_a_moment();
+  }
+}
+
+void end_session(pid_t session) {
+  std::unordered_set<pid_t> killed;
+  for (int looks = 0; looks < limits::kLooksAtTheDying; ++looks) {
+    bool one_lives = false;
+    for (const Process& process : all_processes()) {
+      if (process.session != session || process.dead) continue;
+      // The group at once, as one that forks all the time would escape one signal after the other. What may not be killed
+      // is left.
+      kill(-process.group, SIGKILL);
+      if (kill(process.pid, SIGKILL) != 0) continue;
+      one_lives = true;
+      if (killed.insert(process.pid).second) looks = 0;
+    }
+    if (!one_lives) return;
+    wait_a_moment();
   }
 }
 

@@ -10,4 +10,9 @@ namespace rota::spawner {
 // must be a child subreaper (prctl(2)), so that orphans come back to it.
 void end_all_descendants(std::span<const pid_t> groups);
 
+// Ends every process of a session but its leader, which must be dead and not reaped: so nobody else can have the number.
+// Returns when none is left that this process may kill and that dies within kLooksAtTheDying looks; one that does not is
+// held by the kernel, and nothing of its program runs again. For whoever is no parent of these processes.
+void end_session(pid_t session);
+
 }  // namespace rota::spawner

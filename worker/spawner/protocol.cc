@@ -89,12 +89,6 @@ void encode(const Signal& message, std::string& out) {
   writer.number(message.number);
 }
 
-void encode(const Started& message, std::string& out) {
-  Writer writer{Kind::started, out};
-  writer.number(message.id);
-  writer.number(message.group);
-}
-
 void encode(const Ended& message, std::string& out) {
   Writer writer{Kind::ended, out};
   writer.number(message.id);
@@ -137,15 +131,6 @@ std::optional<Signal> decode_signal(std::string_view body) {
   message.id = reader.number<std::uint64_t>();
   message.number = reader.number<std::int32_t>();
   if (!reader.complete()) return std::nullopt;
-  return message;
-}
-
-std::optional<Started> decode_started(std::string_view body) {
-  Reader reader{body};
-  Started message;
-  message.id = reader.number<std::uint64_t>();
-  message.group = reader.number<std::int32_t>();
-  if (!reader.complete() || message.group <= 1) return std::nullopt;
   return message;
 }
 

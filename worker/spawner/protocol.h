@@ -26,12 +26,6 @@ struct Signal {
   std::uint64_t id = 0;
   std::int32_t number = 0;
 };
-// Spawner to worker: the run's command has been started, in a process group of its own. Before its Ended; not sent of a run
-// that could not be started. With it the worker can end the group when the spawner cannot do so any more.
-struct Started {
-  std::uint64_t id = 0;
-  std::int32_t group = 0;  // pid of the command
-};
 // Spawner to worker: the run has ended; exactly one for each Run.
 struct Ended {
   enum class How : std::uint8_t { exited = 0, signaled = 1, not_started = 2 };
@@ -46,10 +40,9 @@ struct Ended {
 
 void encode(const Run& message, std::string& out);
 void encode(const Signal& message, std::string& out);
-void encode(const Started& message, std::string& out);
 void encode(const Ended& message, std::string& out);
 
-enum class Kind : std::uint8_t { run = 1, signal = 2, ended = 3, started = 4 };
+enum class Kind : std::uint8_t { run = 1, signal = 2, ended = 3 };
 
 // A frame found at the start of a byte stream. `body` points into the stream.
 struct Frame {
@@ -63,7 +56,6 @@ struct Frame {
 // Nothing for bytes that are no such message. Views point into `body`.
 [[nodiscard]] std::optional<Run> decode_run(std::string_view body);
 [[nodiscard]] std::optional<Signal> decode_signal(std::string_view body);
-[[nodiscard]] std::optional<Started> decode_started(std::string_view body);
 [[nodiscard]] std::optional<Ended> decode_ended(std::string_view body);
 
 }  // namespace rota::spawner

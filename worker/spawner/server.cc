@@ -158,9 +158,6 @@ void Server::start(const Run& run) {
     refuse(run, launched.error, launched.reason);
     return;
   }
-  // Handed over at once: from here on the worker can end the group without us. That the worker is gone shows in serve().
-  encode(Started{run.id, launched.pid}, channel_.outgoing());
-  static_cast<void>(channel_.send());
   watch(output->read.get(), kStreamTag + run.id * 2);
   watch(error->read.get(), kStreamTag + run.id * 2 + 1);
   by_pid_.emplace(launched.pid, run.id);

@@ -191,23 +191,26 @@ TEST_F(WorkerShell, WhenTheSpawnerDiesTheProcessesOfAJobAreGoneBeforeItIsReporte
         [&] {
           ASSERT_EQ(setenv("ROTA_SPAWNER", ROTA_SPAWNER_PATH, 1), 0);
           worker_->run_commands(
-              "command", {"sh", "-c", "cd " + folder + "; echo $PPID > spawner; sleep 1000 & echo $! > child; wait"}, 1000);
+              "command",
+              {"bash", "-c",
+               "cd " + folder +
+                   "; sleep 1000 & echo $! > child; set -m; sleep 1000 & echo $! > other_group; kill -9 $PPID; wait"},
+              1000);
           ASSERT_TRUE(worker_->start_spawner());
         });
   broker_->dispatch("command", 1);
-  ASSERT_TRUE(broker_->serve_until([&] { return number_in("child") != 0; }));
-  const pid_t child = number_in("child");
-  kill(number_in("spawner"), SIGKILL);
   ASSERT_TRUE(completed(1));
   EXPECT_EQ(broker_->completions[0].end, AttemptEnd::lost);
-  EXPECT_EQ(ending_.wait_for(std::chrono::seconds{20}), std::future_status::ready);
-  // Killed; that it shows takes the system a moment.
-  const auto alive = [child] {
-    std::ifstream file{"/proc/" + std::to_string(child) + "/stat"};
+  const auto alive = [](pid_t pid) {
+    std::ifstream file{"/proc/" + std::to_string(pid) + "/stat"};
     std::string line;
     return std::getline(file, line) && line.find(") Z") == std::string::npos && line.find(") X") == std::string::npos;
   };
-  EXPECT_TRUE(broker_->serve_until([&] { return !alive(); }));
+  for (const std::string name : {"child", "other_group"}) {
+    ASSERT_NE(number_in(name), 0) << name;
+    EXPECT_FALSE(alive(number_in(name))) << name;
+  }
+  EXPECT_EQ(ending_.wait_for(std::chrono::seconds{20}), std::future_status::ready);
   EXPECT_EQ(ending_.get().kind, Ending::Kind::broken);
   std::filesystem::remove_all(folder);
 }
