@@ -1,5 +1,7 @@
 #include "broker/queue/key_table.h"
 
+#include "common/base/keyed_hash.h"
+
 namespace rota::queue {
 
 KeyTable::KeyTable() {
@@ -7,9 +9,7 @@ KeyTable::KeyTable() {
   for (std::size_t i = 0; i < kTables; ++i) tables_.emplace_back(0, Hash{this}, Equal{this});
 }
 
-std::size_t KeyTable::Hash::operator()(const Name& name) const {
-  return absl::HashOf(name.queue, std::hash<std::string_view>{}(name.key));
-}
+std::size_t KeyTable::Hash::operator()(const Name& name) const { return absl::HashOf(name.queue, keyed_hash(name.key)); }
 
 KeyTable::Table& KeyTable::table_of(const Name& name) { return tables_[(Hash{this}(name) >> 48U) % kTables]; }
 const KeyTable::Table& KeyTable::table_of(const Name& name) const { return tables_[(Hash{this}(name) >> 48U) % kTables]; }

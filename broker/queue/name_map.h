@@ -2,15 +2,16 @@
 
 #include <absl/container/flat_hash_map.h>
 
-#include <functional>
 #include <string>
 #include <string_view>
+
+#include "common/base/keyed_hash.h"
 
 namespace rota::queue {
 
 struct NameHash {
   using is_transparent = void;
-  std::size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
+  std::size_t operator()(std::string_view name) const { return keyed_hash(name); }
 };
 struct NameEqual {
   using is_transparent = void;

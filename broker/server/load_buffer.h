@@ -12,6 +12,7 @@
 
 #include "broker/queue/core.h"
 #include "broker/store/store.h"
+#include "common/base/keyed_hash.h"
 
 namespace rota::server {
 
@@ -55,8 +56,8 @@ class LoadBuffer final : public store::LoadSink {
     template <typename H>
     friend H AbslHashValue(H h, const SharedKey& key) {
       const queue::Policy& with = key.policy;
-      h = H::combine(std::move(h), key.queue, key.type, with.retries, with.losses, with.stop_on_disconnect, with.durability,
-                     with.backoff.count(), with.backoff_factor_milli);
+      h = H::combine(std::move(h), keyed_hash(key.queue), keyed_hash(key.type), with.retries, with.losses,
+                     with.stop_on_disconnect, with.durability, with.backoff.count(), with.backoff_factor_milli);
       return H::combine(std::move(h), with.backoff_max.count(), with.time_limit.count(), with.keep.count(),
                         with.key_for.count());
     }

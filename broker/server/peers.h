@@ -13,6 +13,7 @@
 #include <absl/container/flat_hash_set.h>
 
 #include "broker/server/outbox.h"
+#include "common/base/keyed_hash.h"
 #include "common/net/connections.h"
 #include "common/net/endpoint.h"
 #include "common/net/socket.h"
@@ -94,12 +95,17 @@ class Peers {
     sent_.bytes += frame.size();
   }
 
+  // A peer may choose its own.
+  struct RoutingHash {
+    std::size_t operator()(const net::RoutingId& id) const { return keyed_hash(id); }
+  };
+
   Side side_;
   net::Router router_;
   std::uint16_t port_;
   std::uint64_t& next_route_;
   net::Router::Received received_;
-  absl::flat_hash_map<net::RoutingId, Route> routes_;
+  absl::flat_hash_map<net::RoutingId, Route, RoutingHash> routes_;
   absl::flat_hash_map<Route, Peer> peers_;
   absl::flat_hash_map<int, std::shared_ptr<Wire>> wires_;  // by descriptor; of an ended one until the next with its number
   std::uint64_t rounds_ = 0;

@@ -3,11 +3,12 @@
 #include <array>
 #include <compare>
 #include <cstdint>
-#include <cstring>
 #include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "common/base/keyed_hash.h"
 
 namespace rota {
 
@@ -31,9 +32,7 @@ struct Uuid {
 template <>
 struct std::hash<rota::Uuid> {
   std::size_t operator()(const rota::Uuid& uuid) const noexcept {
-    // The last 8 bytes hold the 62 random bits of every UUID version in use; one multiply spreads them.
-    std::uint64_t tail = 0;
-    std::memcpy(&tail, uuid.bytes.data() + 8, sizeof tail);
-    return static_cast<std::size_t>(tail * 0x9E3779B97F4A7C15U ^ (tail >> 32U));
+    // Whoever makes an id chooses all of its bits.
+    return rota::keyed_hash({reinterpret_cast<const char*>(uuid.bytes.data()), uuid.bytes.size()});
   }
 };
