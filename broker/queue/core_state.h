@@ -56,6 +56,7 @@ struct Core::State {
   std::deque<std::uint32_t> reclaiming;          // paused queues: all sessions are asked for what they have not started
   std::deque<SessionRef> returned;               // sessions that are asked so about all their queues
   std::uint64_t services = 0;                    // numbers given to Session::service
+  std::size_t width = 0;                         // of all sessions
   std::uint64_t looked = 0;                      // at classes, by dispatch() or reclaim_paused() since it began
   std::vector<SessionRef> given;                 // sessions with a batch in this turn
   std::vector<std::uint32_t> shape_of_shared;    // of the submit in hand
@@ -126,6 +127,7 @@ struct Core::State {
 
   // --- hello.cc, leases.cc ------------------------------------------------------------------------------------------
   std::optional<std::string_view> name_conflict(const WorkerHello& hello, Now now, Effects& out);
+  std::optional<std::string_view> no_room_for(const WorkerHello& hello, const Session* known) const;
   void adopt(Session& session, const WorkerHello& hello, Now now);
   void resend_requests(Session& session, Effects& out);
   void serve(Session& session, const WorkerHello& hello);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "broker/queue/core_state.h"
+#include "common/base/peer_limits.h"
 
 namespace rota::queue {
 
@@ -33,6 +34,18 @@ std::optional<std::string_view> Core::State::name_conflict(const WorkerHello& he
   return text;
 }
 
+std::optional<std::string_view> Core::State::no_room_for(const WorkerHello& hello, const Session* known) const {
+  if (known == nullptr && sessions.size() >= limits::kMaxWorkers) {
+    return "this broker serves as many workers as it can; try again later";
+  }
+  const std::size_t of_others = width - (known != nullptr ? known->width : 0);
+  if (of_others + hello.queues.size() + hello.types.size() > limits::kMaxServed) {
+    return "the workers of this broker serve as many queues and types as it can hold; let each serve fewer, or try again "
+           "later";
+  }
+  return std::nullopt;
+}
+
 void Core::apply(const WorkerHello& command, Now now, Effects& out) {
   State& s = *state_;
   s.start_clock(now);
@@ -47,14 +60,15 @@ void Core::apply(const WorkerHello& command, Now now, Effects& out) {
     out.messages.push_back(Message{true, welcome});
     return;
   }
+  if (const auto full = s.no_room_for(command, session)) {
+    welcome.code = Code::retry_later;
+    welcome.reason = *full;
+    out.messages.push_back(Message{true, welcome});
+    return;
+  }
   if (session == nullptr) {
-    if (s.sessions.size() < limits::kMaxWorkers) session = s.sessions.add(command.session);
-    if (session == nullptr) {
-      welcome.code = Code::retry_later;
-      welcome.reason = "this broker serves as many workers as it can; try again later";
-      out.messages.push_back(Message{true, welcome});
-      return;
-    }
+    session = s.sessions.add(command.session);
+    ROTA_CHECK(session != nullptr);
     session->lease_key = (now.steady + s.options.lease).ms;
     s.leases.insert(session->lease_key, session->ref & 0xFFFFU);
   }
@@ -107,6 +121,9 @@ void Core::State::serve(Session& session, const WorkerHello& hello) {
   leave_lanes(session);
   if (session.type_set != kNone) lanes.release_types(shapes, session.type_set);
   session.type_set = set;
+  width -= session.width;
+  session.width = static_cast<std::uint32_t>(hello.queues.size() + hello.types.size());
+  width += session.width;
   for (const ServedQueue& queue : hello.queues) {
     const std::uint32_t index = shapes.intern_queue(queue.name);
     if (index != kNone) join(session, index, queue.weight);

@@ -68,6 +68,7 @@ void Core::State::check_jobs() const {
 }
 
 void Core::State::check_sessions() const {
+  std::size_t served = 0;
   sessions.each([&](const Session& session) {
     ROTA_CHECK(leases.contains(session.lease_key, session.ref & 0xFFFFU) && session.lease_key <= session.lease_until.ms);
     std::uint32_t count = 0;
@@ -88,8 +89,10 @@ void Core::State::check_sessions() const {
       ROTA_CHECK(jobs[session.reserved].state == JobState::ready && jobs[session.reserved].losses >= 2);
     }
     if (session.exclusive != kNone) ROTA_CHECK(session.head == session.exclusive || session.unfinished > 0);
-    for (const ServedLane& served : session.lanes) ROTA_CHECK(lanes[served.lane].members[served.member] == session.ref);
+    for (const ServedLane& lane : session.lanes) ROTA_CHECK(lanes[lane.lane].members[lane.member] == session.ref);
+    served += session.width;
   });
+  ROTA_CHECK(served == width);
 }
 
 void Core::State::check_lanes() const {

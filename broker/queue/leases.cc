@@ -87,6 +87,7 @@ void Core::State::end_session(Session& session, bool slots_count, std::string_vi
   }
   leave_lanes(session);
   if (session.type_set != kNone) lanes.release_types(shapes, session.type_set);
+  width -= session.width;
   leases.erase(session.lease_key, session.ref & 0xFFFFU);
   alone_dirty = true;
   if (!session.name.empty()) out.messages.push_back(Message{false, SessionEnded{session.ref, reason}});

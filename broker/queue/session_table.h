@@ -56,6 +56,7 @@ struct Session {
   JobIndex reserved = kNone;   // runs empty for this job
   JobIndex exclusive = kNone;  // runs this job alone
   std::uint32_t type_set = kNone;
+  std::uint32_t width = 0;    // queues and types of its HELLO
   std::uint64_t service = 0;  // another number, of no session before, when `lanes` is made anew: older ring items are void
   std::uint64_t virtual_pass = 0;
   std::vector<ServedLane> lanes;

@@ -26,6 +26,7 @@ inline constexpr Millis kWorkerTurnTime = 20ms;             // and workers': far
 inline constexpr std::uint32_t kMaxWorkerRows = 250;        // in one ADMIN_REPLY: with their labels they fit a message
 
 // --- what workers that serve many queues and types make the broker look at in a turn -------------------------------------
+inline constexpr std::size_t kMaxServed = 2'000'000;        // queues and types in all their HELLOs: 256 bytes each
 inline constexpr std::uint64_t kTurnLooks = 500'000;        // classes, when jobs are handed out: some milliseconds
 inline constexpr std::uint64_t kLeastLaneLooks = 4096;      // of these for one lane at a time: hundreds of jobs
 inline constexpr std::uint64_t kTurnReclaimLooks = 20'000;  // their jobs, for workers that idle: a millisecond

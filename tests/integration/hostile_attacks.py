@@ -77,11 +77,11 @@ class Line(RawConnection):
         return self.dead
 
 
-def worker_hello(name, session, connection=1, slots=1):
+def worker_hello(name, session, connection=1, slots=1, queues=("hostile",), types=("nothing",)):
     return pack(peer.HELLO, 1, {
         "min": 1, "max": 1, "software": "hostile", "host": "h", "pid": os.getpid(), "boot": "b", "start": 1,
         "session": session, "connection": connection, "name": name, "slots": slots, "credit": slots, "draining": False,
-        "queues": [["hostile", 1]], "types": ["nothing"], "labels": {}, "started": [], "held": [], "finished": []})
+        "queues": [[queue, 1] for queue in queues], "types": list(types), "labels": {}, "started": [], "held": [], "finished": []})
 
 
 class Attack:
@@ -322,6 +322,23 @@ class HelloFlood(Attack):
         return len(self.lines) == 2 and all(line.sent >= self.enough for line in self.lines)
 
 
+class WideHellos(Attack):
+    """Workers' HELLOs of ever new sessions, each for 256 queues and a set of 256 types of its own. A turn is 20 of them."""
+
+    rate = 50
+    enough = MIB
+
+    def turn(self):
+        if not self.lines:
+            self.lines.append(Line(self.workers, hello=False))
+        queues = [f"wide{i}" for i in range(256)]
+        sets = ([f"type{(self.turns * 20 + i + j * 151) % 50_000}" for j in range(256)] for i in range(20))
+        self.lines[0].offer(b"".join(
+            zmtp(worker_hello(f"wide-{self.turns}-{i}", os.urandom(16), queues=queues, types=types))
+            for i, types in enumerate(sets)))
+        self.lines[0].ended()
+
+
 class SlowNotices(Attack):
     """Waits for a finished job with a result of 60 KiB, 1,000 times a message, and never reads. A turn is a message on each
     of four lines."""
@@ -338,7 +355,8 @@ class SlowNotices(Attack):
 
 
 class Waits(Attack):
-    """Waits for millions of jobs: of live ones on ever new requests, and of unknown ids. A turn is 4,096 of each."""
+    """Waits for millions of jobs: of live ones on ever new requests, and of unknown ids, which are alike but for the time they
+    name. A turn is 4,096 of each."""
 
     rate = 20
     enough = MIB
@@ -351,14 +369,15 @@ class Waits(Attack):
 
     def turn(self):
         self.line(0).offer(zmtp(pack(peer.WAIT, 10 + self.turns, False, self.jobs)))
-        old = [make_id("hostile", time.time() - 60) for _ in range(4096)]
+        first = time.time() - 3600 + 4.096 * self.turns
+        old = [make_id("hostile", first + i / 1000)[:8] + self.jobs[0][8:] for i in range(4096)]
         self.line(1).offer(zmtp(pack(peer.WAIT, 10 + self.turns, False, old)))
 
 
 ATTACKS = {
     "submit-flood": SubmitFlood, "big-submits": BigSubmits, "big-answers": BigAnswers,
     "endless-multipart": EndlessMultipart, "tiny-multipart": TinyMultipart, "huge-claims": HugeClaims,
-    "connections": Connections, "half-open": HalfOpen, "queue-names": QueueNames, "hello-flood": HelloFlood,
+    "connections": Connections, "half-open": HalfOpen, "queue-names": QueueNames, "hello-flood": HelloFlood, "wide-hellos": WideHellos,
     "slow-notices": SlowNotices, "waits": Waits,
 }
 
@@ -366,7 +385,8 @@ ATTACKS = {
 MEMORY_LIMITS = {
     "submit-flood": 256 * MIB, "big-submits": 1536 * MIB, "big-answers": 512 * MIB, "endless-multipart": 512 * MIB,
     "tiny-multipart": 512 * MIB, "huge-claims": 128 * MIB, "connections": 512 * MIB, "half-open": 256 * MIB,
-    "queue-names": 512 * MIB, "hello-flood": 256 * MIB, "slow-notices": 512 * MIB, "waits": 512 * MIB,
+    "queue-names": 512 * MIB, "hello-flood": 256 * MIB, "wide-hellos": 768 * MIB, "slow-notices": 512 * MIB,
+    "waits": 512 * MIB,
 }
 
 

@@ -111,6 +111,9 @@ class HostileAttacks(RotaTest):
     def test_hello_flood(self):
         self.attack("hello-flood")
 
+    def test_wide_hellos(self):
+        self.attack("wide-hellos")
+
     def test_waits(self):
         self.attack("waits")
 

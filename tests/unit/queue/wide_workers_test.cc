@@ -7,6 +7,7 @@
 
 #include "broker/queue/core.h"
 #include "common/base/limits.h"
+#include "common/base/peer_limits.h"
 
 namespace rota::queue {
 namespace {
@@ -20,14 +21,15 @@ class WideWorkersTest : public testing::Test {
     return result;
   }
 
-  SessionRef hello(std::uint8_t number, const std::vector<std::string>& queues, const std::vector<std::string>& types,
+  SessionRef hello(std::uint16_t number, const std::vector<std::string>& queues, const std::vector<std::string>& types,
                    std::uint32_t credit = 1, std::uint32_t slots = 1) {
     std::vector<ServedQueue> served;
     for (const std::string& queue : queues) served.push_back({queue, 1});
     const std::vector<std::string_view> named(types.begin(), types.end());
     WorkerHello hello;
-    hello.session.bytes[0] = number;
-    hello.session.bytes[1] = 1;
+    hello.session.bytes[0] = static_cast<std::uint8_t>(number);
+    hello.session.bytes[1] = static_cast<std::uint8_t>(number >> 8U);
+    hello.session.bytes[2] = 1;
     hello.connection = ++connection_;
     hello.route = connection_;
     const std::string name = std::string("w").append(std::to_string(number));
@@ -42,7 +44,10 @@ class WideWorkersTest : public testing::Test {
     core_.apply(hello, now_, effects_);
     SessionRef ref = kNoSession;
     for (const Message& message : effects_.messages) {
-      if (const auto* welcomed = std::get_if<WorkerWelcomed>(&message.body)) ref = welcomed->session;
+      if (const auto* welcomed = std::get_if<WorkerWelcomed>(&message.body)) {
+        ref = welcomed->session;
+        code_ = welcomed->code;
+      }
     }
     effects_.clear();
     return ref;
@@ -82,6 +87,7 @@ class WideWorkersTest : public testing::Test {
   Core core_{CoreOptions{}, Prng(5)};
   Effects effects_;
   std::uint64_t connection_ = 0;
+  Code code_ = Code::ok;  // of the last HELLO
   std::set<JobId> given_;
   std::size_t reclaimed_ = 0;
 };
@@ -185,6 +191,25 @@ TEST_F(WideWorkersTest, SearchForJobsToTakeBackGoesOnInTheNextTurn) {
   while (goes_on_at_once()) turn();
   EXPECT_GT(reclaimed_, 0U);
   core_.check_invariants();
+}
+
+TEST_F(WideWorkersTest, WorkersTogetherServeSoMuch) {
+  const auto queues = names("q", limits::kMaxQueuesPerWorker), types = names("t", limits::kMaxTypesPerWorker);
+  const std::size_t most = limits::kMaxServed / (queues.size() + types.size());
+  SessionRef last = kNoSession;
+  for (std::size_t worker = 1; worker <= most; ++worker) {
+    last = hello(static_cast<std::uint16_t>(worker), queues, types);
+    ASSERT_EQ(code_, Code::ok) << worker;
+  }
+  EXPECT_EQ(hello(60'000, queues, types), kNoSession);
+  EXPECT_EQ(code_, Code::retry_later);
+  hello(1, queues, types);  // one that is there already says it again
+  EXPECT_EQ(code_, Code::ok);
+  hello(60'001, {"q"}, {"t"});
+  EXPECT_EQ(code_, Code::ok);
+  goodbye(last);
+  hello(60'000, queues, types);
+  EXPECT_EQ(code_, Code::ok);
 }
 
 TEST_F(WideWorkersTest, QueuePausedAgainAndAgainIsReclaimedOnce) {
