@@ -141,9 +141,10 @@ class Broker final : private server::Outbox, private server::StorePort {
   void maintain() { ROTA_CHECK(store_->maintain(core_->id_clock(now_)).ok()); }
   void fill(bool full) { store_->set_full(full); }
   void pass(Millis by, Millis wall_by) { now_ = {now_.steady + by, now_.wall + wall_by}; }
+  void check() const { core_->check_invariants(); }
   void end_turn() {
     engine_->end_turn(now_);
-    core_->check_invariants();
+    check();
     ROTA_CHECK(engine_->pipeline().held_bytes() + engine_->pipeline().uncommitted_bytes() < kMostHeld);
     ROTA_CHECK(sent_ < kMostHeld);
   }
@@ -222,6 +223,7 @@ class Play {
   void run() {
     for (std::size_t i = 0; i < kMostSteps && choices_.any(); ++i) {
       step();
+      broker_.check();
       if (choices_.below(3) != 0) broker_.end_turn();
     }
     broker_.end_turn();
