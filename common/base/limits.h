@@ -106,7 +106,7 @@ inline constexpr std::size_t kMaxUnacknowledged = 16384;  // finished jobs a wor
 inline constexpr std::int64_t kInlineRunUs = 100;         // handlers proven shorter may run on the I/O thread ...
 inline constexpr std::int64_t kInlineSliceUs = 300;       // ... which looks at its sockets again after this long
 inline constexpr std::size_t kMaxStartAhead = 512;        // short jobs queued at the handler threads beyond their number
-inline constexpr int kLooksAtTheDying = 2000;             // a millisecond apart: what is killed is gone long before
+inline constexpr Millis kDyingPatience = 5s;              // what is killed gets so long to be gone: below a lease
 
 // --- clients ------------------------------------------------------------------------------------------------------------
 inline constexpr Millis kPingInterval = 5s;

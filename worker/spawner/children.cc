@@ -7,9 +7,9 @@
 
 #include <cerrno>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
+#include "common/base/clock.h"
 #include "common/base/limits.h"
 #include "worker/spawner/processes.h"
 
@@ -59,20 +59,19 @@ void end_all_descendants(std::span<const pid_t> groups) {
 }
 
 void end_session(pid_t session) {
-  std::unordered_set<pid_t> killed;
-  for (int looks = 0; looks < limits::kLooksAtTheDying; ++looks) {
+  constexpr int kEmptyLooks = 2;  // one may miss the child of a parent that ended while it looked
+  const Steady until = read_clocks().steady + limits::kDyingPatience;
+  for (int empty = 0; empty < kEmptyLooks && read_clocks().steady < until;) {
     bool one_lives = false;
     for (const Process& process : all_processes()) {
       if (process.session != session || process.dead) continue;
       // The group at once, as one that forks all the time would escape one signal after the other. What may not be killed
       // is left.
-      kill(-process.group, SIGKILL);
-      if (kill(process.pid, SIGKILL) != 0) continue;
-      one_lives = true;
-      if (killed.insert(process.pid).second) looks = 0;
+      if (process.group > 1) kill(-process.group, SIGKILL);
+      one_lives = kill(process.pid, SIGKILL) == 0 || one_lives;
     }
-    if (!one_lives) return;
-    wait_a_moment();
+    empty = one_lives ? 0 : empty + 1;
+    if (one_lives) wait_a_moment();
   }
 }
 

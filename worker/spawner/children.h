@@ -11,8 +11,8 @@ namespace rota::spawner {
 void end_all_descendants(std::span<const pid_t> groups);
 
 // Ends every process of a session but its leader, which must be dead and not reaped: so nobody else can have the number.
-// Returns when none is left that this process may kill and that dies within kLooksAtTheDying looks; one that does not is
-// held by the kernel, and nothing of its program runs again. For whoever is no parent of these processes.
+// Returns when none is left that this process may kill, or after kDyingPatience: what was killed and is still there is held
+// by the kernel, and nothing of its program runs again. For whoever is no parent of these processes. Needs /proc.
 void end_session(pid_t session);
 
 }  // namespace rota::spawner

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <memory>
@@ -27,7 +28,8 @@ bool take_number(std::string_view& row, pid_t& number) {
   return true;
 }
 
-// proc(5), /proc/<pid>/stat: pid (name) state parent group session ... The name may hold anything. Nothing: it is gone.
+// proc(5), /proc/<pid>/stat: pid (name) state parent group session, 13 more, threads ... The name may hold anything.
+// Nothing: it is gone.
 std::optional<Process> process_of(pid_t pid) {
   const std::string path = "/proc/" + std::to_string(pid) + "/stat";
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -43,10 +45,13 @@ std::optional<Process> process_of(pid_t pid) {
   row.remove_prefix(after_name + 3);
   Process process;
   process.pid = pid;
-  process.dead = state == 'Z' || state == 'X';
   if (!take_number(row, process.parent) || !take_number(row, process.group) || !take_number(row, process.session)) {
     return std::nullopt;
   }
+  for (int field = 0; field < 13; ++field) row.remove_prefix(std::min(row.size(), row.find(' ', 1)));
+  pid_t threads = 0;
+  // That of a process whose first thread has ended says so too, while the others run.
+  process.dead = (state == 'Z' || state == 'X') && take_number(row, threads) && threads <= 1;
   return process;
 }
 

@@ -12,7 +12,7 @@ struct Process {
   pid_t parent = 0;
   pid_t group = 0;
   pid_t session = 0;
-  bool dead = false;  // ended, and not reaped yet
+  bool dead = false;  // ended, with all its threads, and not reaped yet
 };
 
 // All that this process may see. Empty if /proc is not mounted.
