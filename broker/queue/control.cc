@@ -190,8 +190,8 @@ void Core::State::emit_revived(JobIndex job, Sequence old, Now now, Effects& out
   StateRecord state;
   state.sequence = entry.sequence;
   state.attempts = entry.attempts;
-  // Says to a restart that an `expires` before this moment does not count any more.
   state.run_at = now.wall;
+  state.expiry_over = never_expires(job);
   if (const JobDetail* detail = jobs.detail(job)) state.consumed = detail->consumed;
   emit(job, JobRevived{entry.id, old, state}, out);
 }

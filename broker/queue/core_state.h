@@ -93,6 +93,7 @@ struct Core::State {
   void emit_lease(JobIndex job, Now now, Effects& out);
   [[nodiscard]] bool is_forgotten(JobIndex job) const;
   [[nodiscard]] bool has_expired(JobIndex job, Now now) const;
+  [[nodiscard]] bool never_expires(JobIndex job) const;
   void settle_key(JobIndex job, Now now);
   [[nodiscard]] Wall run_at_of(JobIndex job, Now now) const;
   ItemReply reply_of(JobIndex job, Code code, std::string_view reason, Now now) const;

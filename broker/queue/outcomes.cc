@@ -16,6 +16,7 @@ void Core::State::emit_state(JobIndex job, Wall run_at, std::string_view report,
   state.failures = detail == nullptr ? 0 : detail->failures;
   state.losses = entry.losses;
   state.cancel_requested = entry.cancel_requested;
+  state.expiry_over = never_expires(job);
   state.run_at = run_at;
   state.consumed = detail == nullptr ? Token{} : detail->consumed;
   state.report = report;
@@ -32,6 +33,11 @@ void Core::State::emit_lease(JobIndex job, Now now, Effects& out) {
 bool Core::State::has_expired(JobIndex job, Now now) const {
   const JobDetail* detail = jobs.detail(job);
   return detail != nullptr && detail->expires_at <= now.steady;
+}
+
+bool Core::State::never_expires(JobIndex job) const {
+  const JobDetail* detail = jobs.detail(job);
+  return detail == nullptr || detail->expires_at == kNeverSteady;
 }
 
 bool Core::State::is_forgotten(JobIndex job) const { return is_final(jobs[job].state) && jobs[job].forgotten; }

@@ -65,9 +65,10 @@ struct StateRecord {
   std::uint32_t failures = 0;  // attempts that ended failed: counted against `retries`
   std::uint8_t losses = 0;
   bool cancel_requested = false;
-  Wall run_at;              // not before; ms 0: now
-  Token consumed;           // the last token that a completion consumed, with its answer
-  std::string_view report;  // of the last attempt (see OutcomeRecord), may be empty
+  bool expiry_over = false;  // the job's `expires` does not count: it has none, or was revived after it
+  Wall run_at;               // not before; ms 0: now
+  Token consumed;            // the last token that a completion consumed, with its answer
+  std::string_view report;   // of the last attempt (see OutcomeRecord), may be empty
 };
 
 // A dispatch that is open.

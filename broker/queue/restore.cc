@@ -66,10 +66,8 @@ void Core::State::restore_state(JobIndex job, const LiveJob& from, Now now) {
       detail.consumed = state->consumed;
     }
   }
-  // A revived job says by a run_at behind it that its `expires` does not count any more.
   const Wall expires_at = from.job.expires_at;
-  const bool outlived = from.state != nullptr && from.state->run_at >= expires_at;
-  if (expires_at.ms != 0 && !outlived) {
+  if (expires_at.ms != 0 && (from.state == nullptr || !from.state->expiry_over)) {
     const Millis left = left_of(expires_at, expires_at - from.job.created_at, now);
     arm_expiry(job, Steady{std::max<std::int64_t>((now.steady + left).ms, 0)});
   }

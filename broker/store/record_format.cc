@@ -11,6 +11,7 @@ namespace {
 constexpr std::uint8_t kStopOnDisconnect = 1;
 constexpr std::uint8_t kDurabilityShift = 1;
 constexpr std::uint8_t kCancelRequested = 1;
+constexpr std::uint8_t kExpiryOver = 2;
 
 // Times wrap instead of overflowing: a damaged or absurd time must not be undefined behaviour.
 std::int64_t difference(Wall a, Wall b) {
@@ -204,7 +205,8 @@ void append_state(std::string& out, const queue::StateRecord& state) {
   write.varint(state.attempts);
   write.varint(state.failures);
   write.byte(state.losses);
-  write.byte(state.cancel_requested ? kCancelRequested : 0);
+  write.byte(
+      static_cast<std::uint8_t>((state.cancel_requested ? kCancelRequested : 0) | (state.expiry_over ? kExpiryOver : 0)));
   write.wall(state.run_at);
   write.token(state.consumed);
   write.raw(state.report);
@@ -215,7 +217,9 @@ bool decode_state(std::string_view payload, queue::StateRecord& state) {
   state.attempts = read.number<std::uint32_t>();
   state.failures = read.number<std::uint32_t>();
   state.losses = read.byte();
-  state.cancel_requested = (read.byte() & kCancelRequested) != 0;
+  const std::uint8_t flags = read.byte();
+  state.cancel_requested = (flags & kCancelRequested) != 0;
+  state.expiry_over = (flags & kExpiryOver) != 0;
   state.run_at = read.wall();
   state.consumed = read.token();
   state.report = read.rest();

@@ -198,6 +198,12 @@ TEST(RecordFormat, State) {
   EXPECT_EQ(read.run_at, state.run_at);
   EXPECT_EQ(read.consumed, state.consumed);
   EXPECT_EQ(read.report, "the report");
+  EXPECT_FALSE(read.expiry_over);
+  state.expiry_over = true;
+  payload.clear();
+  append_state(payload, state);
+  ASSERT_TRUE(decode_state(payload, read));
+  EXPECT_TRUE(read.expiry_over && read.cancel_requested);
 }
 
 TEST(RecordFormat, Lease) {
