@@ -290,15 +290,17 @@ class MemoryStore final : public Store {
     }
   }
 
-  // While `wanted`. Those that were just read stay: a retry that was decided on one must find it.
+  // While `wanted`. Those that were just read stay: a retry that was decided on one must find it. They leave the list until
+  // the hold ends, as whoever reads them all would otherwise make each commit pass them all.
   template <typename Wanted>
   void drop_oldest(Wanted wanted) {
-    for (std::size_t tries = by_end_.size(); tries > 0 && wanted() && !by_end_.empty(); --tries) {
+    for (std::size_t held = 0; held < limits::kSliceRecords && wanted() && !by_end_.empty();) {
       const auto entry = by_end_.front();
       by_end_.pop_front();
       if (!is_current(entry)) continue;
       if (is_held(entry.second)) {
-        by_end_.push_back(entry);
+        set_aside_[entry.second] = entry.first;
+        ++held;
         continue;
       }
       take_finished(entry.second);
@@ -326,7 +328,12 @@ class MemoryStore final : public Store {
       const auto [until, id] = held_in_order_.front();
       held_in_order_.pop_front();
       const auto it = held_.find(id);
-      if (it != held_.end() && it->second == until) held_.erase(it);
+      if (it == held_.end() || it->second != until) continue;  // read again since
+      held_.erase(it);
+      const auto aside = set_aside_.find(id);
+      if (aside == set_aside_.end()) continue;
+      by_end_.emplace_front(aside->second, id);
+      set_aside_.erase(aside);
     }
   }
 
@@ -340,6 +347,7 @@ class MemoryStore final : public Store {
   absl::btree_map<queue::Sequence, KeptJobPtr> live_;
   absl::btree_map<JobId, KeptJobPtr> finished_;
   std::deque<std::pair<std::uint64_t, JobId>> by_end_;
+  absl::flat_hash_map<JobId, std::uint64_t> set_aside_;  // of by_end_, while they are held
   absl::btree_set<std::pair<Wall, JobId>> by_forget_;
   std::shared_ptr<const std::string> last_shared_;
   std::uint64_t live_bytes_ = 0;

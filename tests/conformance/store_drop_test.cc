@@ -81,6 +81,16 @@ TEST_P(StoreDrop, DroppedJobsAreNeitherFoundNorListedNorCounted) {
   EXPECT_LE(store_->usage().finished_bytes, 100 * limits::KiB);
 }
 
+// Reading them all keeps them for a grace, not for good.
+TEST_P(StoreDrop, JobsThatWereAllReadAreDroppedAfterTheGrace) {
+  ASSERT_EQ(listed(), kJobs);
+  maintain_all(*store_, kPast);
+  maintain_through_grace(*store_, kPast + Millis{1});
+  EXPECT_LE(store_->usage().finished_bytes, 100 * limits::KiB);
+  EXPECT_TRUE(finished(*store_, kJobs));
+  EXPECT_FALSE(finished(*store_, 1));
+}
+
 TEST_P(StoreDrop, DroppedJobMayBeForgottenMeanwhile) {
   maintain_all(*store_, kPast);
   must_commit(*store_, Changes().forget(1).forget(2));
