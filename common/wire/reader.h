@@ -122,10 +122,12 @@ class Fields {
   std::uint32_t left_ = 0;
 };
 
-// Reads an array of at most `most` values into `out`, which must be empty; `read_one(value)` takes one each. The field must
-// have been named. Memory is taken for values that are there, never for a claim: the tape holds them already.
+// Reads an array of at most `most` values into `out`; `read_one(value)` takes one each. A list that was filled before is
+// refused: its key is in the map twice. The field must have been named. Memory is taken for values that are there, never
+// for a claim: the tape holds them already.
 template <typename T, typename ReadOne>
 void read_list(Reader& reader, const char* group, std::size_t most, std::vector<T>& out, ReadOne&& read_one) {
+  if (!out.empty()) return reader.fail(Code::bad_message, "is there twice");
   const std::uint32_t count = reader.array(most);
   out.reserve(count);
   for (std::uint32_t i = 0; i < count && reader.ok(); ++i) {

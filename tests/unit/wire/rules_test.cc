@@ -281,6 +281,21 @@ TEST(Rules, VersionsMustMeet) {
   EXPECT_EQ(code_of(welcome), Code::version);
 }
 
+// Each would have room for the most that one may hold.
+TEST(Rules, AListIsThereOnce) {
+  Hello hello = worker();
+  hello.types = {"t"};
+  std::string frame;
+  encode({7, hello}, frame);
+  ASSERT_EQ(static_cast<unsigned char>(frame[3]), 0xDEU) << "a map of 16 bits";
+  frame[5] = static_cast<char>(frame[5] + 1);
+  frame += "\xa5types\x91\xa1u";
+  Decoder decoder;
+  const auto message = decoder.decode(frame);
+  ASSERT_FALSE(message.ok());
+  EXPECT_EQ(message.error().message, "HELLO: types is there twice");
+}
+
 TEST(Rules, AWorkerSaysWhoItIs) {
   EXPECT_EQ(code_of(worker()), Code::ok);
   Hello hello = worker();
