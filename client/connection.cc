@@ -130,7 +130,7 @@ Status Connection::do_what_is_due() {
   if (turn_.silent) note_lost("no sign of life for " + std::to_string(options_.timing.silence.count() / 1000) + " s");
   if (turn_.new_socket) {
     if (Status opened = open_socket(); !opened) return opened;
-    say_hello();
+    if (socket_) say_hello();
   } else if (turn_.hello) {
     say_hello();
   }
@@ -162,6 +162,12 @@ Status Connection::open_socket() {
   net::DealerOptions options;
   options.max_message_bytes = limits::max_message_bytes(limits::kLargestMaxPayload);
   Result<net::Dealer> dealer = net::Dealer::connect(context_, options_.endpoint, options);
+  if (!dealer && is_retryable(dealer.error().code) && was_ready_) {
+    // Descriptors ran out for now: what is open is kept until there is one again.
+    note_lost(dealer.error().message);
+    table_.contact_lost(now_, options_.timing.reopen);
+    return {};
+  }
   if (!dealer) {
     fatal_ = dealer.error();
     return dealer.error();

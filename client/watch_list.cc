@@ -39,8 +39,11 @@ void WatchList::ask(std::span<const JobId> ids, bool with_result, const FinalSin
   for (const JobId& id : ids) {
     const auto [at, inserted] = watched_.try_emplace(id, Watched{sink, with_result});
     at->second.sink = sink;
-    if (inserted || at->second.with_result != with_result) fresh.push_back(id);
+    const bool changed = inserted || at->second.with_result != with_result;
     at->second.with_result = with_result;
+    if (!changed) continue;
+    const auto waiting = waiting_.find(id);
+    if (waiting == waiting_.end() || waiting->second != with_result) fresh.push_back(id);
   }
   refresh();
   send_waits(fresh, with_result);
@@ -71,7 +74,10 @@ void WatchList::end(const JobId& id, const FinishedJob& job) {
 
 void WatchList::on_notify(wire::Request request, const wire::Notify& notify) {
   refusals_ = 0;
-  for (const wire::NotifyItem& item : notify.items) end(item.id, view_of(item));
+  for (const wire::NotifyItem& item : notify.items) {
+    waiting_.erase(item.id);
+    end(item.id, view_of(item));
+  }
   if (const auto asked = asked_.find(request); asked != asked_.end()) {
     asked->second.left -= std::min(asked->second.left, notify.items.size());
     if (asked->second.left == 0) asked_.erase(asked);
@@ -94,6 +100,7 @@ bool WatchList::on_error(wire::Request request, const wire::ErrorReply& error) {
   job.message = error.message;
   for (const JobId& id : asked.ids) {
     job.id = id;
+    waiting_.erase(id);
     end(id, job);
   }
   refresh();
@@ -105,14 +112,25 @@ void WatchList::tick(Steady now) {
   for (const wire::Request request : std::exchange(refused_, {})) {
     const auto found = asked_.find(request);
     if (found == asked_.end()) continue;
-    const Asked asked = std::move(found->second);
+    Asked asked = std::move(found->second);
     asked_.erase(found);
+    drop_unwanted(asked.ids);
     send_waits(asked.ids, asked.with_result);
   }
 }
 
+// Those that nobody watches any more need not be asked again.
+void WatchList::drop_unwanted(std::vector<JobId>& ids) {
+  std::erase_if(ids, [this](const JobId& id) {
+    if (watched_.contains(id)) return false;
+    waiting_.erase(id);
+    return true;
+  });
+}
+
 void WatchList::resume(const IdSet& submitting) {
   asked_.clear();
+  waiting_.clear();
   refused_.clear();
   std::vector<JobId> plain;
   std::vector<JobId> with_result;
@@ -135,6 +153,7 @@ void WatchList::send_waits(std::span<const JobId> ids, bool with_result) {
     // Without a session resume() asks.
     if (const auto request = connection_.tell(message)) {
       const auto part = ids.first(count);
+      for (const JobId& id : part) waiting_[id] = with_result;
       asked_.emplace(*request, Asked{{part.begin(), part.end()}, count, with_result});
     }
     ids = ids.subspan(count);

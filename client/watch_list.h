@@ -53,12 +53,16 @@ class WatchList {
     bool with_result = false;
   };
   void send_waits(std::span<const JobId> ids, bool with_result);
+  void drop_unwanted(std::vector<JobId>& ids);
   void end(const JobId& id, const FinishedJob& job);
   void refresh() { connection_.expect_notices(!watched_.empty()); }
 
   Connection& connection_;
   absl::flat_hash_map<JobId, Watched, std::hash<Uuid>> watched_;
   absl::flat_hash_map<wire::Request, Asked> asked_;
+  // What the broker was asked in this session and has not told: whether with the result. Also of jobs no longer watched, so
+  // that whoever waits for the same job again and again asks once.
+  absl::flat_hash_map<JobId, bool, std::hash<Uuid>> waiting_;
   std::vector<wire::Request> refused_;
   Steady repeat_at_{0};
   std::uint32_t refusals_ = 0;  // in a row

@@ -167,6 +167,10 @@ Result<Dealer> Dealer::connect(Context& context, const std::string& endpoint, co
     socket.connect(endpoint);
     return Dealer(std::move(state));
   } catch (const zmq::error_t& error) {
+    if (error.num() == EMFILE || error.num() == ENFILE || error.num() == ENOMEM || error.num() == ENOBUFS) {
+      return Error{Code::retry_later, "cannot open a socket to '" + endpoint + "': " + error.what() +
+                                          "; raise the limit of open files (ulimit -n), or close some"};
+    }
     return Error{Code::bad_message,
                  "cannot connect to '" + endpoint + "': " + error.what() + "; an endpoint looks like tcp://10.0.0.5:5555"};
   }

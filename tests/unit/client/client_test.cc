@@ -311,6 +311,32 @@ TEST_F(ClientTest, WaitPastItsTimeSaysHowManyAreLeft) {
   EXPECT_EQ(client.watching(), 0U);
 }
 
+TEST_F(ClientTest, WaitingAgainAndAgainAsksTheBrokerOnce) {
+  broker.finish_at_once = false;
+  Client client = connect();
+  const Result<Submission> submitted = client.submit(noop_job());
+  const std::vector<JobId> ids{submitted->id};
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(client.wait(ids, 1ms, false, nullptr).error().code, Code::timed_out);
+  broker.await_waits(1);
+  broker.finish(submitted->id);
+  int finals = 0;
+  EXPECT_TRUE(client.wait(ids, Millis{-1}, false, [&](const FinishedJob&) { ++finals; }).ok());
+  EXPECT_EQ(finals, 1);
+  EXPECT_EQ(broker.waits(), 1);
+}
+
+TEST_F(ClientTest, EndToldWhileNobodyWaitedIsAskedForAgain) {
+  broker.finish_at_once = false;
+  Client client = connect();
+  const Result<Submission> submitted = client.submit(noop_job());
+  const std::vector<JobId> ids{submitted->id};
+  EXPECT_EQ(client.wait(ids, 1ms, false, nullptr).error().code, Code::timed_out);
+  broker.await_waits(1);
+  broker.finish(submitted->id);
+  EXPECT_TRUE(client.ping().ok());  // its answer comes behind the notice
+  EXPECT_TRUE(client.wait(ids, Millis{-1}, false, nullptr).ok());
+}
+
 TEST_F(ClientTest, WaitRefusedForNowIsAskedAgain) {
   Client client = connect();
   const Result<Submission> submitted = client.submit(noop_job());
