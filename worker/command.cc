@@ -4,27 +4,55 @@
 #include <csignal>
 #include <cstring>
 
+#include "common/base/peer_limits.h"
+
 namespace rota::worker {
 namespace {
 
 constexpr std::string_view kHole = "{}";
 
-bool fill_holes(std::string& text, std::string_view with) {
-  bool filled = false;
-  for (std::size_t at = text.find(kHole); at != std::string::npos; at = text.find(kHole, at + with.size())) {
-    text.replace(at, kHole.size(), with);
-    filled = true;
-  }
-  return filled;
+std::size_t holes_in(std::string_view text) {
+  std::size_t holes = 0;
+  for (std::size_t at = text.find(kHole); at != std::string::npos; at = text.find(kHole, at + kHole.size())) ++holes;
+  return holes;
 }
 
-void fill_arguments(const wire::Selector& selector, bool own_command, std::vector<std::string>& arguments) {
-  if (selector.kind == wire::Selector::Kind::none) return;
+// Built anew: replacing in place would move the rest once for each hole.
+std::string with_holes_filled(std::string_view text, std::size_t holes, std::string_view with) {
+  std::string filled;
+  filled.reserve(text.size() - holes * kHole.size() + holes * with.size());
+  for (; holes > 0; --holes) {
+    const std::size_t at = text.find(kHole);
+    filled.append(text.substr(0, at)).append(with);
+    text.remove_prefix(at + kHole.size());
+  }
+  return filled.append(text);
+}
+
+Status fill_arguments(const wire::Selector& selector, bool own_command, std::vector<std::string>& arguments) {
+  if (selector.kind == wire::Selector::Kind::none) return {};
   const bool is_line = selector.kind == wire::Selector::Kind::line;
   const std::string with = is_line ? std::string{selector.line} : std::to_string(selector.index);
-  bool filled = false;
-  for (std::string& argument : arguments) filled = fill_holes(argument, with) || filled;
-  if (is_line && !filled && own_command) arguments.push_back(with);
+  // Summed up before anything is built: many holes and a long line make gigabytes.
+  std::vector<std::size_t> holes;
+  std::size_t all_holes = 0, bytes = 0;
+  for (const std::string& argument : arguments) {
+    holes.push_back(holes_in(argument));
+    all_holes += holes.back();
+    bytes += argument.size() + 1;  // and its closing zero
+  }
+  bytes = bytes - all_holes * kHole.size() + all_holes * with.size();
+  if (all_holes > 0 && bytes > limits::kMaxCommandExpanded) {
+    return Error{Code::too_large, "the command would be " + std::to_string(bytes) +
+                                      " bytes long with its line or index put in; at most " +
+                                      std::to_string(limits::kMaxCommandExpanded) +
+                                      " can be run: give it fewer {}, or let it read ROTA_JOB_LINE or ROTA_JOB_INDEX"};
+  }
+  for (std::size_t at = 0; at < arguments.size(); ++at) {
+    if (holes[at] > 0) arguments[at] = with_holes_filled(arguments[at], holes[at], with);
+  }
+  if (is_line && all_holes == 0 && own_command) arguments.push_back(with);
+  return {};
 }
 
 }  // namespace
@@ -44,7 +72,7 @@ Status prepare_command(const CommandType& type, const Assignment& job, const Com
   } else {
     into.arguments = type.argv;
   }
-  fill_arguments(item.selector, own_command, into.arguments);
+  if (Status filled = fill_arguments(item.selector, own_command, into.arguments); !filled) return filled;
   run.argv.assign(into.arguments.begin(), into.arguments.end());
   run.env.push_back("ROTA_JOB_ID=" + to_string(item.id));
   run.env.push_back("ROTA_JOB_ATTEMPT=" + std::to_string(item.attempt));

@@ -32,7 +32,8 @@ struct PreparedCommand {
 };
 
 // Fills `into` from a job: argv with "{}" replaced (appended where the job's own command has none and the job has a line),
-// environment with ROTA_JOB_…, directory, payload as stdin. BAD_MESSAGE: the job has no command.
+// environment with ROTA_JOB_…, directory, payload as stdin. BAD_MESSAGE: the job has no command. TOO_LARGE: over
+// limits::kMaxCommandExpanded.
 [[nodiscard]] Status prepare_command(const CommandType& type, const Assignment& job, const CommandSurroundings& at,
                                      PreparedCommand& into);
 

@@ -1,6 +1,7 @@
 #include "worker/core.h"
 
 #include <algorithm>
+#include <cmath>
 #include <unordered_map>
 #include <utility>
 
@@ -136,7 +137,8 @@ void Core::finished(Handle job, Outcome outcome, std::int64_t run_us, Steady now
 void Core::progress(Handle job, double fraction, std::string message, Steady now) {
   if (message.size() > limits::kMaxProgressMessage) message.resize(limits::kMaxProgressMessage);
   make_clean(message, limits::kMaxProgressMessage);
-  fraction = std::clamp(fraction, 0.0, 1.0);
+  // A handler's 0/0: the broker would refuse the whole RENEW, and no lease would be renewed.
+  fraction = std::isnan(fraction) ? 0.0 : std::clamp(fraction, 0.0, 1.0);
   for (Progress& known : progress_) {
     if (known.job == job) {
       known.fraction = fraction;

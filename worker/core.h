@@ -43,6 +43,8 @@ class Core {
   [[nodiscard]] bool wants_hello() const { return phase_ == Phase::opening; }
   [[nodiscard]] wire::Message hello();
   void hello_sent(Steady now);
+  // The new socket that was wanted could not be made; it is wanted again later.
+  void open_failed(Steady now, Actions& out);
   // A message of the newest socket. A DISPATCH comes as its batch; `types` of it is filled here.
   void received(const wire::Message& message, Steady now, Actions& out);
   void dispatched(std::unique_ptr<Batch> batch, Steady now, Actions& out);

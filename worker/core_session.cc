@@ -60,6 +60,11 @@ void Core::hello_sent(Steady now) {
   hello_at_ = now;
 }
 
+void Core::open_failed(Steady now, Actions& out) {
+  out.reconnect = false;
+  if (phase_ == Phase::opening) reconnect(now, out, "no new connection could be made", false);
+}
+
 void Core::received(const wire::Message& message, Steady now, Actions& out) {
   if (phase_ == Phase::ended) return;
   heard_at_ = now;

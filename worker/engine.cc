@@ -118,6 +118,9 @@ void Engine::obey_requests(Steady now) {
 
 void Engine::take_done(Steady now) {
   pool_.collect(done_, progress_);
+  // A handler that reports often wakes nobody with most of it: what it said last is looked for.
+  if (!progress_.empty()) progress_look_ = now + limits::kProgressInterval;
+  if (now >= progress_look_) progress_look_ = kNeverSteady;
   for (ProgressReport& report : progress_) {
     links_[report.link].core().progress(report.job, report.fraction, std::move(report.message), now);
   }
@@ -284,7 +287,7 @@ bool Engine::run_slice(std::unique_lock<std::mutex>& lock) {
 }
 
 void Engine::wait_for_input(Steady now) {
-  Steady until = drain_until_;
+  Steady until = std::min(drain_until_, progress_look_);
   items_.clear();
   items_.push_back({nullptr, pool_.wake_fd(), false});
   if (runner_) items_.push_back({nullptr, runner_->fd(), false});
@@ -296,7 +299,8 @@ void Engine::wait_for_input(Steady now) {
   Millis patience = until == kNeverSteady ? kLongest : std::clamp(until - now, Millis{0}, kLongest);
   // Quick runs come back without waking this thread one by one. Neither does a stream that is full tell when it has room.
   const bool expecting = quick_out_ > 0 && monotonic_us() - quick_since_us_ < kQuickPatienceUs;
-  if (expecting || (runner_ && runner_->wants_to_send())) patience = std::min(patience, limits::kFlushInterval);
+  const bool look_soon = !pool_.may_wait(expecting) || expecting || (runner_ && runner_->wants_to_send());
+  if (look_soon) patience = std::min(patience, limits::kFlushInterval);
   net::wait(items_, patience);
 }
 

@@ -98,7 +98,7 @@ class Engine {
   std::vector<Done> done_;
   std::vector<ProgressReport> progress_;
   std::vector<net::WaitItem> items_;
-  Steady drain_until_ = kNeverSteady;
+  Steady drain_until_ = kNeverSteady, progress_look_ = kNeverSteady;
   std::optional<Ending> ending_;
 
   Pool pool_;  // any thread, as it says

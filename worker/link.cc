@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/base/check.h"
 #include "common/base/entropy.h"
 
 namespace rota::worker {
@@ -81,18 +80,30 @@ bool Link::receive(Steady now) {
 
 Actions& Link::turn(Steady now) {
   core_.turn(now, actions_);
-  if (actions_.reconnect && !open()) ROTA_CHECK(false);  // the endpoint was understood at begin()
-  if (actions_.reconnect) {
-    next_hello_ = now;
-    hello_wait_ = kHelloTryFirst;
-  }
+  if (actions_.reconnect) reopen(now);
   send_all(now);
-  if (core_.wants_hello() && now >= next_hello_) try_hello(now);
+  if (dealer_ && core_.wants_hello() && now >= next_hello_) try_hello(now);
   if (core_.ended() && dealer_) {
     dealer_->set_linger(kLingerAtEnd);
     dealer_.reset();
   }
   return actions_;
+}
+
+// The endpoint was understood at begin(), so a failure passes: no free descriptor, say. What runs must outlive that.
+void Link::reopen(Steady now) {
+  const Status opened = open();
+  if (opened) {
+    told_no_socket_ = false;
+    next_hello_ = now;
+    hello_wait_ = kHelloTryFirst;
+    return;
+  }
+  if (!std::exchange(told_no_socket_, true)) {
+    actions_.notices.push_back(
+        {Notice::Kind::trouble, "no new connection yet; trying again, running jobs go on: " + opened.error().message});
+  }
+  core_.open_failed(now, actions_);
 }
 
 void Link::try_hello(Steady now) {

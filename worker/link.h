@@ -36,6 +36,7 @@ class Link {
 
  private:
   Status open();
+  void reopen(Steady now);
   void try_hello(Steady now);
   void send_all(Steady now);
 
@@ -49,6 +50,7 @@ class Link {
   std::string outgoing_;
   Steady next_hello_ = kNeverSteady;
   Millis hello_wait_{0};
+  bool told_no_socket_ = false;  // once, until there is one again
 };
 
 }  // namespace rota::worker

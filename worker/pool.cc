@@ -21,15 +21,17 @@ class RunContext final : public Context {
   void progress(double fraction, std::string_view message) override {
     const std::int64_t now = monotonic_us();
     constexpr std::int64_t kLeastUs = 200'000;  // passed on once a second at most; a tight loop must not flood
-    if (reported_us_ != 0 && now - reported_us_ < kLeastUs && fraction < 1) return;
-    reported_us_ = now;
-    pool_.report(ProgressReport{run_.link, run_.job, fraction, std::string{message}});
+    const bool urgent = reported_us_ == 0 || now - reported_us_ >= kLeastUs;
+    if (urgent) reported_us_ = now;
+    message = message.substr(0, limits::kMaxProgressMessage);
+    pool_.report(ProgressReport{run_.link, run_.job, fraction, std::string{message}}, place_, urgent);
   }
 
  private:
   Pool& pool_;
   const Run& run_;
   std::int64_t reported_us_ = 0;
+  ProgressPlace place_;
 };
 
 Job job_of(const Assignment& what) {
@@ -117,22 +119,33 @@ void Pool::wake_leader() {
 }
 
 void Pool::report(Done done) {
-  // The leader looks by itself every flush interval while quick runs are out, so only the last of a row wakes it.
-  const bool more_follows =
-      done.run->quick && head_.load(std::memory_order_relaxed) < tail_.load(std::memory_order_relaxed);
+  // While the leader looks by itself every flush interval, only the last quick run of a row wakes it.
+  bool wakes = !done.run->quick || head_.load(std::memory_order_relaxed) >= tail_.load(std::memory_order_relaxed);
   {
     const std::lock_guard lock{done_mutex_};
     done_.push_back(std::move(done));
+    wakes = wakes || !looks_soon_;
   }
-  if (!more_follows) wake_leader();
+  if (wakes) wake_leader();
 }
 
-void Pool::report(ProgressReport progress) {
+void Pool::report(ProgressReport progress, ProgressPlace& place, bool urgent) {
   {
     const std::lock_guard lock{done_mutex_};
-    progress_.push_back(std::move(progress));
+    if (place.round == round_) {
+      progress_[place.at] = std::move(progress);
+    } else {
+      place = {round_, progress_.size()};
+      progress_.push_back(std::move(progress));
+    }
   }
-  wake_leader();
+  if (urgent) wake_leader();
+}
+
+bool Pool::may_wait(bool looks_soon) {
+  const std::lock_guard lock{done_mutex_};
+  looks_soon_ = looks_soon;
+  return looks_soon || done_.empty();
 }
 
 void Pool::collect(std::vector<Done>& done, std::vector<ProgressReport>& progress) {
@@ -146,6 +159,7 @@ void Pool::collect(std::vector<Done>& done, std::vector<ProgressReport>& progres
   const std::lock_guard lock{done_mutex_};
   done.swap(done_);
   progress.swap(progress_);
+  ++round_;
 }
 
 Outcome Pool::execute(Run& run) {

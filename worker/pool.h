@@ -29,6 +29,9 @@ class Pool {
   [[nodiscard]] bool someone_idle() const { return idle_.load(std::memory_order_relaxed) > 0; }
   void collect(std::vector<Done>& done, std::vector<ProgressReport>& progress);
   [[nodiscard]] int wake_fd() const { return wake_.get(); }
+  // Before the leader waits: whether it looks again within a flush interval by itself. False: do not wait longer than that,
+  // something has ended of which it was not told.
+  [[nodiscard]] bool may_wait(bool looks_soon);
   void close();  // threads leave take()
 
   // --- handler threads ---
@@ -36,7 +39,8 @@ class Pool {
   [[nodiscard]] Run* take(std::chrono::milliseconds patience);
   [[nodiscard]] bool closed() const { return closed_.load(std::memory_order_acquire); }
   void report(Done done);
-  void report(ProgressReport progress);
+  // One that is not urgent is seen when the leader next looks; `place` is the run's.
+  void report(ProgressReport progress, ProgressPlace& place, bool urgent);
   // Calls one idle thread out of take().
   void nudge();
 
@@ -66,6 +70,8 @@ class Pool {
   std::mutex done_mutex_;
   std::vector<Done> done_;
   std::vector<ProgressReport> progress_;
+  std::uint64_t round_ = 1;  // of collecting
+  bool looks_soon_ = false;  // the leader does
   std::atomic<bool> wake_pending_{false};
   spawner::Descriptor wake_;
 };

@@ -27,11 +27,18 @@ struct Done {
   std::int64_t run_us = 0;
 };
 
+// What a handler said of its progress; the newest replaces one that the leader has not seen.
 struct ProgressReport {
   std::uint32_t link = 0;
   Handle job;
   double fraction = 0;
   std::string message;
+};
+
+// Where a run's newest report lies until the leader collects that round of them.
+struct ProgressPlace {
+  std::uint64_t round = 0;
+  std::size_t at = 0;
 };
 
 }  // namespace rota::worker

@@ -1,5 +1,7 @@
 #include "worker/worker.h"
 
+#include <algorithm>
+#include <exception>
 #include <thread>
 #include <utility>
 
@@ -55,6 +57,10 @@ Status Worker::start_spawner() {
 
 Result<Ending> Worker::run() {
   const std::shared_ptr<State> state = state_;
+  // Commands run in processes of their own, and the leader starts those.
+  const bool has_handlers =
+      std::any_of(state->executors.begin(), state->executors.end(), [](const Executor& one) { return !one.command; });
+  const std::uint32_t wanted = has_handlers ? state->options.slots : 0;
   {
     const std::lock_guard lock{state->mutex};
     ROTA_CHECK(state->engine == nullptr);
@@ -68,8 +74,16 @@ Result<Ending> Worker::run() {
   if (!begun) return begun.error();
   std::unique_lock lock{engine.lead_mutex()};
   std::vector<std::thread> threads;
-  for (std::uint32_t count = 0; count < state->options.slots; ++count) {
-    threads.emplace_back([state] { state->engine->follow(); });
+  try {
+    threads.reserve(wanted);
+    while (threads.size() < wanted) threads.emplace_back([state] { state->engine->follow(); });
+  } catch (const std::exception& failure) {  // no more threads or no more memory
+    engine.pool().close();
+    for (std::thread& thread : threads) thread.join();
+    return Error{Code::internal, "only " + std::to_string(threads.size()) + " of " + std::to_string(wanted) +
+                                     " handler threads could be started: " + failure.what() +
+                                     "; give fewer slots, or raise the limit of processes (ulimit -u, TasksMax=) or of "
+                                     "memory (ulimit -v)"};
   }
   engine.lead(lock);
   if (lock.owns_lock()) lock.unlock();

@@ -38,8 +38,9 @@ struct WorkerOptions {
 
 // Takes jobs from one or more brokers and runs them: handlers on `slots` threads, commands through rota-spawner.
 //
-// Threads: run() leads in the calling thread and adds `slots` threads. One thread at a time, the leader, owns all sockets;
-// it runs handlers itself that have proven to be very short, and another thread takes the lead if one of those hangs.
+// Threads: run() leads in the calling thread and adds `slots` threads if there are handlers. One thread at a time, the
+// leader, owns all sockets; it runs handlers itself that have proven to be very short, and another thread takes the lead if
+// one of those hangs.
 class Worker {
  public:
   explicit Worker(WorkerOptions options);
@@ -54,7 +55,8 @@ class Worker {
   // Before run(), where run_commands() was called: starts rota-spawner. Before any ZeroMQ context of the process exists.
   [[nodiscard]] Status start_spawner();
 
-  // Works until drained, killed, refused or broken. Once. Errors: BAD_MESSAGE (an endpoint is not understood).
+  // Works until drained, killed, refused or broken. Once. Errors: BAD_MESSAGE (an endpoint is not understood),
+  // INTERNAL (not as many threads as slots could be started; nothing was taken from a broker).
   // If a handler never returned, its thread is left behind, and the process should end soon.
   [[nodiscard]] Result<Ending> run();
 

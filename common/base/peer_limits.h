@@ -25,6 +25,9 @@ inline constexpr Millis kTurnTime = 2ms;                    // clients' messages
 inline constexpr Millis kWorkerTurnTime = 20ms;             // and workers': far below a lease
 inline constexpr std::uint32_t kMaxWorkerRows = 250;        // in one ADMIN_REPLY: with their labels they fit a message
 
+// --- what clients' jobs become at a worker -------------------------------------------------------------------------------
+inline constexpr std::size_t kMaxCommandExpanded = 2 * MiB;  // with its line put in: what Linux takes by default
+
 // --- what workers that serve many queues and types make the broker look at in a turn -------------------------------------
 inline constexpr std::size_t kMaxServed = 2'000'000;        // queues and types in all their HELLOs: 256 bytes each
 inline constexpr std::uint64_t kTurnLooks = 500'000;        // classes, when jobs are handed out: some milliseconds

@@ -16,15 +16,17 @@
 namespace rota::spawner {
 namespace {
 
+constexpr int kEmptyLooks = 2;  // one may miss the child of a parent that ended while it looked
+
 void wait_a_moment() {
   constexpr timespec kMoment{0, 1'000'000};
   nanosleep(&kMoment, nullptr);
 }
 
-std::vector<pid_t> descendants() {
-  std::unordered_multimap<pid_t, pid_t> children;
-  for (const Process& process : all_processes()) children.emplace(process.parent, process.pid);
-  std::vector<pid_t> found;
+std::vector<Process> descendants() {
+  std::unordered_multimap<pid_t, Process> children;
+  for (const Process& process : all_processes()) children.emplace(process.parent, process);
+  std::vector<Process> found;
   std::vector<pid_t> open_ends{getpid()};
   while (!open_ends.empty()) {
     const pid_t parent = open_ends.back();
@@ -32,7 +34,7 @@ std::vector<pid_t> descendants() {
     const auto [first, last] = children.equal_range(parent);
     for (auto child = first; child != last; ++child) {
       found.push_back(child->second);
-      open_ends.push_back(child->second);
+      open_ends.push_back(child->second.pid);
     }
   }
   return found;
@@ -51,15 +53,21 @@ bool reap() {
 
 void end_all_descendants(std::span<const pid_t> groups) {
   for (const pid_t group : groups) kill(-group, SIGKILL);
-  while (reap()) {
-    for (const pid_t pid : descendants()) kill(pid, SIGKILL);
+  const Steady until = read_clocks().steady + limits::kDyingPatience;
+  for (int empty = 0; reap() && empty < kEmptyLooks && read_clocks().steady < until;) {
+    bool one_dies = false, one_stays = false;
+    for (const Process& process : descendants()) {
+      if (process.dead) continue;
+      const bool dies = kill(process.pid, SIGKILL) == 0;
+      (dies ? one_dies : one_stays) = true;  // it stays if it may not be killed: it changed its user, by sudo say
+    }
+    empty = one_stays && !one_dies ? empty + 1 : 0;
     // A killed process is a child of ours a moment later; one that had just forked shows its child at the next look.
     wait_a_moment();
   }
 }
 
 void end_session(pid_t session) {
-  constexpr int kEmptyLooks = 2;  // one may miss the child of a parent that ended while it looked
   const Steady until = read_clocks().steady + limits::kDyingPatience;
   for (int empty = 0; empty < kEmptyLooks && read_clocks().steady < until;) {
     bool one_lives = false;

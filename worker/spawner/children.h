@@ -6,8 +6,9 @@
 
 namespace rota::spawner {
 
-// Ends every descendant of this process, whatever session or group it moved to, and returns when none is left. The process
-// must be a child subreaper (prctl(2)), so that orphans come back to it.
+// Ends every descendant of this process, whatever session or group it moved to, and returns when none is left that this
+// process may kill, or after kDyingPatience as end_session() does. The process must be a child subreaper (prctl(2)), so
+// that orphans come back to it.
 void end_all_descendants(std::span<const pid_t> groups);
 
 // Ends every process of a session but its leader, which must be dead and not reaped: so nobody else can have the number.

@@ -163,6 +163,10 @@ class CoreDriver {
     core->send_failed(now, actions_);
     turn();
   }
+  void fail_to_open() {
+    core->open_failed(now, actions_);
+    turn();
+  }
 
   Slots slots_;
   std::unique_ptr<Core> core;

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "tests/unit/worker/core_driver.h"
 
 namespace rota::worker {
@@ -283,6 +285,39 @@ TEST(WorkerSession, ProgressGoesOutAboutOnceASecond) {
   EXPECT_EQ(driver.last<wire::Renew>(), nullptr);
   driver.wait(1);
   EXPECT_NE(driver.last<wire::Renew>(), nullptr);
+}
+
+TEST(WorkerSession, ProgressThatIsNoNumberDoesNotSpoilTheRenewal) {
+  CoreDriver driver;
+  driver.attach();
+  driver.dispatch(1);
+  driver.core->progress(driver.started[0], std::numeric_limits<double>::quiet_NaN(), "0/0", driver.now);
+  driver.turn();  // decodes it as the broker does
+  ASSERT_NE(driver.last<wire::Renew>(), nullptr);
+  ASSERT_EQ(driver.last<wire::Renew>()->progress.size(), 1U);
+  EXPECT_EQ(driver.last<wire::Renew>()->progress[0].fraction, 0.0);
+}
+
+TEST(WorkerSession, ASocketThatCannotBeMadeIsWantedAgainLater) {
+  CoreDriver driver;
+  driver.attach();
+  driver.dispatch(1);
+  driver.lose_connection();
+  ASSERT_TRUE(driver.reconnect);
+  for (int tries = 0; tries < 10; ++tries) {
+    driver.reconnect = false;
+    driver.fail_to_open();
+    EXPECT_FALSE(driver.core->wants_hello());
+    EXPECT_GT(driver.core->next_deadline(), driver.now);
+    driver.wait(1);
+    EXPECT_FALSE(driver.reconnect);
+    driver.wait(limits::kReconnectMost.count());
+    EXPECT_TRUE(driver.reconnect);
+  }
+  driver.say_hello();
+  EXPECT_EQ(driver.hello.started.size(), 1U);
+  driver.welcome();
+  EXPECT_TRUE(driver.core->attached());
 }
 
 }  // namespace

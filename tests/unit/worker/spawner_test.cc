@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -17,6 +18,7 @@
 #include "worker/command.h"
 #include "worker/command_runner.h"
 #include "worker/spawner/capture.h"
+#include "worker/spawner/children.h"
 
 namespace rota::worker {
 namespace {
@@ -341,6 +343,71 @@ TEST(Command, SelectorsFillTheHoles) {
   batch.specs[0].command.reset();
   PreparedCommand prepared;
   EXPECT_FALSE(prepare_command({}, {&batch, 0}, {"w", ""}, prepared));
+}
+
+TEST(Command, AnExpansionThatNothingCouldRunIsRefusedBeforeItIsMade) {
+  std::string argument;
+  for (int holes = 0; holes < 8000; ++holes) argument += "{}";
+  Batch batch;
+  batch.dispatch.shared.resize(1);
+  batch.dispatch.shared[0].queue = "q";
+  batch.dispatch.items.resize(1);
+  batch.specs.resize(1);
+  batch.specs[0].command = wire::Command{{"true", argument}, {}, {}};
+  wire::Selector& selector = batch.dispatch.items[0].selector;
+  selector.kind = wire::Selector::Kind::line;
+  const std::string line(60'000, 'x');
+  selector.line = line;
+  PreparedCommand refused;
+  const Status status = prepare_command({}, {&batch, 0}, {"w", ""}, refused);
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, Code::too_large);
+  EXPECT_EQ(status.error().message,
+            "the command would be 480000006 bytes long with its line or index put in; at most 2097152 can be run: give it "
+            "fewer {}, or let it read ROTA_JOB_LINE or ROTA_JOB_INDEX");
+  selector.line = std::string_view{line}.substr(0, 262);  // 5 + 8000 * 262 + 1
+  PreparedCommand fits;
+  ASSERT_TRUE(prepare_command({}, {&batch, 0}, {"w", ""}, fits));
+  EXPECT_EQ(fits.arguments[1], std::string(8000UL * 262, 'x'));
+}
+
+// Ends what it may and returns, though a child of another user lives on.
+TEST(Children, OneThatMayNotBeKilledIsLeft) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can make a process that it then may not kill";
+  std::array<int, 2> ends{};
+  ASSERT_EQ(pipe(ends.data()), 0);
+  const pid_t parent = fork();
+  if (parent == 0) {
+    const pid_t foreign = fork();
+    if (foreign == 0) {
+      for (;;) pause();
+    }
+    if (write(ends[1], &foreign, sizeof foreign) != sizeof foreign) _exit(2);
+    if (setresuid(65534, 65534, 65534) != 0) _exit(3);
+    const pid_t own = fork();
+    if (own == 0) {
+      for (;;) pause();
+    }
+    spawner::end_all_descendants({});
+    _exit(kill(own, 0) == 0 ? 4 : 0);
+  }
+  pid_t foreign = 0;
+  ASSERT_EQ(read(ends[0], &foreign, sizeof foreign), static_cast<ssize_t>(sizeof foreign));
+  int status = 0;
+  pid_t ended = 0;
+  const auto until = std::chrono::steady_clock::now() + limits::kDyingPatience - 1s;
+  while ((ended = waitpid(parent, &status, WNOHANG)) == 0 && std::chrono::steady_clock::now() < until) poll(nullptr, 0, 2);
+  EXPECT_EQ(ended, parent);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  EXPECT_FALSE(is_gone(foreign));
+  kill(foreign, SIGKILL);
+  if (ended == 0) {
+    kill(parent, SIGKILL);
+    waitpid(parent, nullptr, 0);
+  }
+  close(ends[0]);
+  close(ends[1]);
 }
 
 TEST(Command, KeepsNoMoreOutputThanTheBrokerTakes) {

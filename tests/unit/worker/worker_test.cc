@@ -3,18 +3,33 @@
 #include <gtest/gtest.h>
 
 #include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <future>
+#include <iterator>
 #include <set>
 #include <stdexcept>
 #include <thread>
 
 #include "tests/unit/worker/fake_broker.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define ROTA_TEST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define ROTA_TEST_SANITIZED 1
+#endif
+#endif
+#ifndef ROTA_TEST_SANITIZED
+#define ROTA_TEST_SANITIZED 0
+#endif
 
 namespace rota::worker {
 namespace {
@@ -28,6 +43,10 @@ class WorkerShell : public ::testing::Test {
     options.brokers = {broker_->endpoint()};
     options.queues = {{"default", 1}};
     options.slots = slots;
+    options.observer.trouble = [this](const std::string&, const std::string& what) {
+      ++troubles_;
+      EXPECT_NE(what.find("trying again, running jobs go on: cannot "), std::string::npos) << what;
+    };
     worker_ = std::make_unique<Worker>(options);
     worker_->handle("work", std::move(handler));
     worker_->handle("noop", [](const Job&, Context&) { return Outcome::success(); });
@@ -49,6 +68,7 @@ class WorkerShell : public ::testing::Test {
   std::unique_ptr<FakeBroker> broker_ = std::make_unique<FakeBroker>(context_, "tcp://127.0.0.1:*");
   std::unique_ptr<Worker> worker_;
   std::future<Ending> ending_;
+  std::atomic<int> troubles_{0};
 };
 
 TEST_F(WorkerShell, RunsAHandlerAndReportsItsResult) {
@@ -163,6 +183,131 @@ TEST_F(WorkerShell, AShortHandlerThatSuddenlyHangsDoesNotStopTheRenewals) {
   ASSERT_TRUE(completed(301));
   go.set_value();
   ASSERT_TRUE(completed(302));
+  EXPECT_EQ(drained().kind, Ending::Kind::drained);
+}
+
+TEST_F(WorkerShell, WithoutAFreeDescriptorItConnectsAgainLaterAndItsJobsGoOn) {
+  std::promise<void> go;
+  const std::shared_future<void> gate = go.get_future().share();
+  std::atomic<int> running{0};
+  start([&, gate](const Job&, Context&) {
+    ++running;
+    gate.wait();
+    return Outcome::success();
+  });
+  broker_->dispatch("work", 1);
+  ASSERT_TRUE(broker_->serve_until([&] { return running == 1; }));
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit none = before;
+  none.rlim_cur = 3;  // the standard streams; not less: poll(2) takes no more items than this
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  broker_->send(wire::ErrorReply{Code::no_session, "say HELLO first", Millis{0}});
+  const bool told = broker_->serve_until([&] { return troubles_ > 0; });
+  const auto later = std::chrono::steady_clock::now() + std::chrono::milliseconds{400};  // it fails again and again
+  EXPECT_TRUE(broker_->serve_until([&] { return std::chrono::steady_clock::now() > later; }));
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_TRUE(told);
+  ASSERT_TRUE(broker_->serve_until([&] { return broker_->hellos == 2; }));
+  EXPECT_EQ(troubles_, 1);
+  EXPECT_EQ(broker_->listed_started, 1U);
+  go.set_value();
+  ASSERT_TRUE(completed(1));
+  EXPECT_EQ(running, 1);
+  drained();
+}
+
+TEST_F(WorkerShell, ARunIsReportedAlsoIfTheOneQueuedBehindItHangs) {
+  broker_ = std::make_unique<FakeBroker>(context_, "tcp://127.0.0.1:*", Millis{90'000});  // renewed far too late to help
+  std::promise<void> go;
+  const std::shared_future<void> gate = go.get_future().share();
+  start(
+      [gate](const Job& job, Context&) {
+        if (job.payload == "hang") gate.wait();
+        const std::int64_t us = job.payload == "slow" ? 100'000 : 150;
+        const std::int64_t from = monotonic_us();
+        while (monotonic_us() - from < us) {
+        }
+        return Outcome::success();
+      },
+      1);
+  for (std::size_t run = 1; run <= 300; ++run) {  // proves itself short, but not tiny
+    broker_->dispatch("work", 1);
+    ASSERT_TRUE(completed(run));
+  }
+  broker_->dispatch("work", 1, "slow");
+  broker_->dispatch("work", 1, "hang");
+  EXPECT_TRUE(completed(301));
+  go.set_value();
+  ASSERT_TRUE(completed(302));
+  drained();
+}
+
+TEST_F(WorkerShell, TheLastOfManyReportsArrivesThoughTheHandlerSaysNoMore) {
+  broker_ = std::make_unique<FakeBroker>(context_, "tcp://127.0.0.1:*", Millis{90'000});  // renewed far too late to help
+  std::promise<void> go;
+  const std::shared_future<void> gate = go.get_future().share();
+  start([gate](const Job&, Context& context) {
+    context.progress(0.25, "a quarter");
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+    context.progress(0.5, "half");
+    context.progress(0.75, "nearly");
+    gate.wait();
+    return Outcome::success();
+  });
+  broker_->dispatch("work", 1);
+  EXPECT_TRUE(broker_->serve_until([&] { return broker_->progress == 0.75; }));
+  go.set_value();
+  ASSERT_TRUE(completed(1));
+  drained();
+}
+
+// In a process of its own: it leaves little address space.
+[[noreturn]] void run_with_little_memory() {
+  constexpr rlim_t kRoom = 300 * limits::MiB;
+  rlim_t pages = 0;
+  std::ifstream{"/proc/self/statm"} >> pages;
+  const rlim_t bytes = pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) + kRoom;
+  const rlimit little{bytes, bytes};
+  if (setrlimit(RLIMIT_AS, &little) != 0) std::_Exit(3);
+  WorkerOptions options;
+  options.brokers = {"tcp://127.0.0.1:1"};
+  options.slots = limits::kMaxSlots;
+  Worker worker{options};
+  worker.handle("work", [](const Job&, Context&) { return Outcome::success(); });
+  const Result<Ending> ending = worker.run();
+  if (ending) std::_Exit(4);
+  std::fprintf(stderr, "%s\n", ending.error().message.c_str());
+  std::_Exit(0);
+}
+
+TEST(WorkerDeathTest, ThreadsThatCannotBeStartedAreAnErrorAndNoCrash) {
+#if ROTA_TEST_SANITIZED
+  GTEST_SKIP() << "a sanitizer takes its address space itself";
+#endif
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(run_with_little_memory(), ::testing::ExitedWithCode(0),
+              "only [0-9]+ of 4096 handler threads could be started: .*; give fewer slots");
+}
+
+TEST_F(WorkerShell, CommandsAloneNeedNoThreads) {
+  const auto threads = [] {
+    const std::filesystem::directory_iterator all{"/proc/self/task"};
+    return std::distance(begin(all), end(all));
+  };
+  ASSERT_EQ(setenv("ROTA_SPAWNER", ROTA_SPAWNER_PATH, 1), 0);
+  WorkerOptions options;
+  options.brokers = {broker_->endpoint()};
+  options.queues = {{"default", 1}};
+  options.slots = 500;
+  worker_ = std::make_unique<Worker>(options);
+  worker_->run_commands("command", {"true"}, 1000);
+  ASSERT_TRUE(worker_->start_spawner());
+  ending_ = std::async(std::launch::async, [this] { return worker_->run().value(); });
+  ASSERT_TRUE(broker_->serve_until([&] { return broker_->hellos > 0; }));
+  broker_->dispatch("command", 20);
+  ASSERT_TRUE(completed(20));
+  EXPECT_LT(threads(), 100);
   EXPECT_EQ(drained().kind, Ending::Kind::drained);
 }
 
