@@ -78,7 +78,7 @@ void Auditor::undelivered(const wire::Message& message) {
   if (dispatch == nullptr) return;
   for (const wire::DispatchItem& item : dispatch->items) {
     Sent* one = dispatch_of(item.id, {dispatch->epoch, item.dispatch});
-    if (one != nullptr) one->over = one->never_left = true;
+    if (one != nullptr) one->over = one->never_left = one->given_back = true;
   }
 }
 
@@ -128,9 +128,10 @@ void Auditor::run_started(const Uuid& session, const JobId& id, Token token, std
     return fail(name(id) + " " + text_of(token) + " runs on another worker than it was given to");
   if (++sent->runs > 1) return fail(name(id) + " " + text_of(token) + " runs twice under one token");
   if (payload != job.ask.payload) return fail(name(id) + " runs with the payload of another job");
+  if (sent->expires_in.count() > 0 && sent->arrived && timeline_.now().steady > *sent->arrived + sent->expires_in) {
+    fail(name(id) + " " + text_of(token) + " is started although it had expired");
+  }
 }
-
-void Auditor::run_ended(const JobId& /*id*/, Token /*token*/, AttemptEnd /*end*/) { ++event_; }
 
 std::vector<JobId> Auditor::unsettled() const {
   std::vector<JobId> ids;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -35,7 +36,11 @@ class Auditor {
   // Nothing that the broker decided so far waits to be sent.
   void all_is_sent();
   void run_started(const Uuid& session, const JobId& id, Token token, std::string_view payload);
-  void run_ended(const JobId& id, Token token, AttemptEnd end);
+  void run_ended(const audit::Run& run);
+  // The worker's process took it from its socket.
+  void dispatch_arrived(const wire::Dispatch& dispatch);
+  // The broker does nothing until then.
+  void broker_stalls(Steady until) { broker_stalled_until_ = std::max(broker_stalled_until_, until); }
   // The broker takes something that is no message of the protocol on that route; it has been handed in.
   void malformed(server::Route route) { refusal_due_ = route; }
   void malformed_taken();
@@ -50,8 +55,10 @@ class Auditor {
   void judge_order();
 
   struct Totals {
-    std::uint64_t asked = 0, acknowledged = 0, dispatches = 0, repeats = 0, succeeded = 0, other_ends = 0, stale = 0,
-                  restarts = 0, revivals = 0;
+    std::uint64_t asked = 0, acknowledged = 0, dispatches = 0, repeats = 0, succeeded = 0, other_ends = 0, restarts = 0,
+                  revivals = 0;
+    std::uint64_t stale = 0;       // runs that were told not to count, by WELCOME or COMPLETED
+    std::uint64_t stale_late = 0;  // by COMPLETED
   };
   [[nodiscard]] const Totals& totals() const { return totals_; }
   [[nodiscard]] const Ask* ask_of(const JobId& id) const;
@@ -94,6 +101,7 @@ class Auditor {
   void judge_end(const Job& job, JobState state, const Details& details);
   void told_alive(Job& job, JobState state, std::string_view why);
   void judge_losses(const Job& job, std::uint32_t losses);
+  [[nodiscard]] static bool is_of_the_past(const Job& job, std::uint64_t asked_at);
   [[nodiscard]] bool may_be_gone(const Job& job, Millis early = Millis{0}) const;
   void told_unknown(const Job& job, std::uint64_t asked_at, std::string_view why);
   // auditor_workers.cc
@@ -103,9 +111,11 @@ class Auditor {
   void note_complete(server::Route route, const wire::Message& message, const wire::Complete& complete);
   void note_contact(server::Route route, std::optional<std::uint32_t> credit);
   void judge_welcome(server::Route route, const Question& asked, const wire::Welcome& welcome);
+  void judge_kept(const Question& asked, const wire::TokenOf& one);
+  void judge_finished(const Question& asked, const wire::TokenOf& one);
+  void claim_started(Session& session, std::uint64_t through);
   void judge_dispatch(server::Route route, const wire::Dispatch& dispatch);
   void judge_redispatch(Job& job, const Sent& before, Token token);
-  void judge_key(const Job& job, const std::string& text);
   void judge_credit(const Session& session, const std::string& text);
   void judge_completed(const Question& asked, const wire::Completed& completed);
   void judge_counted(Job& job, Token token, AttemptEnd end, std::uint64_t first_seen);
@@ -113,6 +123,14 @@ class Auditor {
   [[nodiscard]] bool one_never_left(const Job& early, const Sent& second) const;
   [[nodiscard]] bool lease_may_be_over(const Sent& sent) const;
   void end_dispatches_of(Session& session);
+
+  // auditor_limits.cc: what the options of a job allow
+  void judge_limits(Job& job, const wire::DispatchShared& shared, const wire::DispatchItem& item, const std::string& text);
+  void judge_wait(const Job& job, const std::string& text);
+  void judge_expiry(const Job& job, const wire::DispatchItem& item, const std::string& text);
+  void judge_spent(Job& job, const std::string& text);
+  void judge_key(const Job& job, const std::string& text);
+  void note_loss(Sent& before);
 
   [[nodiscard]] Job* job_of(const JobId& id);
   [[nodiscard]] Sent* dispatch_of(const JobId& id, Token token);
@@ -126,12 +144,16 @@ class Auditor {
   Totals totals_;
   std::uint64_t event_ = 0;
   std::uint64_t life_ = 0;
-  Steady started_;
+  Steady started_, broker_stalled_until_;
   std::map<JobId, Job> jobs_;
   std::map<Uuid, Session> sessions_;
   std::map<server::Route, Uuid> bound_;  // route → session
   std::map<QuestionKey, Question> questions_;
-  std::map<std::pair<Token, JobId>, std::uint64_t> completed_first_;
+  struct Completions {
+    std::uint64_t first = 0;  // the event
+    std::uint64_t times = 0;
+  };
+  std::map<std::pair<Token, JobId>, Completions> completions_;
   std::map<std::string, std::uint64_t> resumes_open_, purges_open_, retries_open_;  // received and not answered, by queue
   std::set<std::string> paused_;                     // acknowledged, and no resume received since
   std::map<std::string, audit::Chain> chains_;       // lists that go on, by cursor

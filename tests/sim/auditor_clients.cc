@@ -129,6 +129,7 @@ void Auditor::judge_accepted(const Question& asked, std::size_t item, Job& job, 
   if (job.acked_at != 0) return;
   job.acked_at = event_;
   job.acked_life = life_;
+  job.acked_when = timeline_.now().steady;
   ++totals_.acknowledged;
   if (job.ask.options.keep.count() == 0) job.may_be_forgotten = true;
   if (durability == Durability::memory) judge_memory();
@@ -197,6 +198,7 @@ void Auditor::judge_notify(server::Route route, const Question* asked, const wir
         std::all_of(job->sent.begin(), job->sent.end(), came_later)) {
       return fail("the end of " + name(item.id) + " is told to a client that had said goodbye");
     }
+    if (is_of_the_past(*job, asked->at)) continue;
     Details details{std::nullopt, item.losses};
     if (item.state == JobState::succeeded && !item.report.result.empty()) details.result = item.report.result;
     told_end(*job, item.state, "NOTIFY", details);
@@ -227,6 +229,7 @@ void Auditor::judge_job(std::uint64_t asked_at, const wire::JobInfo& info, std::
     return fail(name(info.id) + " was not to be kept, had ended before the last restart, and is known");
   }
   if (!is_final(info.state)) return told_alive(*job, info.state, why);
+  if (is_of_the_past(*job, asked_at)) return;
   Details details{std::nullopt, info.losses};
   if (info.state == JobState::succeeded && !info.report.result.empty()) details.result = info.report.result;
   told_end(*job, info.state, why, details);

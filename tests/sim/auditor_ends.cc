@@ -52,7 +52,8 @@ void Auditor::judge_end(const Job& job, JobState state, const Details& details) 
         const bool failure = one.end == AttemptEnd::failed || one.end == AttemptEnd::timed_out;
         if (one.completed_at != 0 && failure) ++failures;
         if (one.completed_at != 0 && one.end == AttemptEnd::rejected) rejected = true;
-        if (!one.never_left && (one.completed_at == 0 || !failure)) ++lost;
+        // What failed after its lease had ended may have been charged as a loss before.
+        if (!one.never_left && (one.completed_at == 0 || !failure || one.late)) ++lost;
       }
       const bool spent = failures > 0 && failures > (job.ask.options.expires.count() > 0 ? 0 : job.ask.options.retries);
       // A dispatch that a crash kept from leaving counts as a loss too.
@@ -73,6 +74,10 @@ void Auditor::judge_end(const Job& job, JobState state, const Details& details) 
 
 // Only what left can be lost; and what a crash may have kept from leaving, for all that the broker knows.
 void Auditor::judge_losses(const Job& job, std::uint32_t losses) {
+  if (losses > job.ask.options.losses + 1) {
+    return fail(name(job.ask.id) + " is charged " + std::to_string(losses) + " losses, and may have " +
+                std::to_string(job.ask.options.losses));
+  }
   const auto left = [](const Sent& one) { return !one.never_left; };
   const auto most =
       static_cast<std::uint64_t>(std::count_if(job.sent.begin(), job.sent.end(), left)) + (totals_.restarts - job.restarts);
@@ -80,6 +85,9 @@ void Auditor::judge_losses(const Job& job, std::uint32_t losses) {
   fail(name(job.ask.id) + " is charged " + std::to_string(losses) + " losses, but was given to a worker " +
        std::to_string(job.sent.size()) + " times");
 }
+
+// Asked before a retry, and answered out of the store after it: the end that the retry undid.
+bool Auditor::is_of_the_past(const Job& job, std::uint64_t asked_at) { return job.retried && asked_at < job.retried_at; }
 
 // Its keep may be over, or the broker may hold as many as it may.
 bool Auditor::may_be_gone(const Job& job, Millis early) const {

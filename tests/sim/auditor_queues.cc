@@ -210,6 +210,11 @@ void Auditor::judge_error(server::Route route, const wire::Message& message, con
   const auto at = questions_.find({route, message.request});
   if (at == questions_.end()) return;
   const Question& asked = at->second;
+  // Nothing that came without a session was taken, so it has not been seen yet.
+  for (std::size_t i = 0; i < asked.tokens.size() && error.code == Code::no_session; ++i) {
+    const auto seen = completions_.find({asked.tokens[i], asked.ids[i]});
+    if (seen != completions_.end() && seen->second.times == 1) completions_.erase(seen);
+  }
   if (asked.type == wire::MessageType::retry) {
     for (const JobId& id : asked.ids) {
       if (Job* job = job_of(id); job != nullptr && job->retries_open > 0) --job->retries_open;

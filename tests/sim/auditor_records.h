@@ -39,16 +39,34 @@ struct Sent {
   Steady when;
   std::uint64_t life = 0;          // of the broker
   std::uint64_t completed_at = 0;  // first COMPLETE received; 0: none
+  Steady completed_when{};
+  std::uint64_t completed_life = 0;
   AttemptEnd end = AttemptEnd::succeeded;
   bool counted = false;  // a COMPLETE was answered OK
   bool over = false;     // given back, not listed by a HELLO, never left, or its worker is gone
   bool never_left = false;
+  bool given_back = false;  // unstarted, or gone from its worker's list: no loss
+  bool claimed = false;     // its worker said that it started, while its lease lasted for certain
+  bool late = false;        // completed when its lease might have ended
+  bool lost = false;        // certainly charged as a loss
   std::uint32_t runs = 0;
+  Millis expires_in{0};
+  std::optional<Steady> arrived{};  // at its worker
+};
+// A run that ended, as its host saw it.
+struct Run {
+  JobId id;
+  Token token;
+  AttemptEnd end = AttemptEnd::succeeded;
+  Steady from;
+  bool stop_asked = false;  // its worker wanted it stopped
+  bool stalled = false;     // its worker stood still meanwhile
+  Steady heard;             // when its worker last got anything of a broker
 };
 struct Job {
   Ask ask;
   std::uint64_t received_at = 0, acked_at = 0;  // first; 0: never
-  Steady received_when;
+  Steady received_when, acked_when;
   std::uint64_t accepted_request = 0;  // the event of the SUBMITTED that said OK
   std::size_t accepted_item = 0;
   std::uint64_t acked_life = 0, received_life = 0;
@@ -72,6 +90,8 @@ struct Session {
   std::uint64_t pid = 0, start = 0;
   std::uint64_t life = 0;          // of the broker that knows it
   server::Route newest_route = 0;  // of its last HELLO
+  std::uint64_t hello_at = 0;      // and what that one lists
+  std::set<Token> listed;
   std::vector<std::string> queues, types;
   std::deque<std::uint32_t> credits;  // that may have counted for what is sent now
   std::set<Token> open;               // dispatched and unfinished
@@ -107,7 +127,7 @@ struct Question {
   std::vector<Token> tokens;
   std::vector<std::uint64_t> first_seen;  // COMPLETE: the event at which each token's completion first came
   std::vector<AttemptEnd> ends;
-  std::vector<Token> started, held, finished;  // HELLO
+  std::vector<wire::TokenOf> started, held, finished;  // HELLO
   Uuid session;
   Steady when;
   std::string verb, queue, worker;

@@ -9,10 +9,14 @@ namespace rota::sim {
 void Auditor::received_from_worker(server::Route route, const wire::Message& message) {
   if (const auto* hello = std::get_if<wire::Hello>(&message.body)) return note_hello(route, message, *hello);
   if (const auto* complete = std::get_if<wire::Complete>(&message.body)) return note_complete(route, message, *complete);
-  if (const auto* renew = std::get_if<wire::Renew>(&message.body)) return note_contact(route, renew->credit);
+  if (const auto* renew = std::get_if<wire::Renew>(&message.body)) {
+    note_contact(route, renew->credit);
+    if (Session* session = session_on(route); session != nullptr) claim_started(*session, renew->started_through);
+    return;
+  }
   if (const auto* released = std::get_if<wire::Released>(&message.body)) {
     for (const wire::TokenOf& one : released->jobs) {
-      if (Sent* sent = dispatch_of(one.id, one.token); sent != nullptr) sent->over = true;
+      if (Sent* sent = dispatch_of(one.id, one.token); sent != nullptr) sent->over = sent->given_back = true;
       if (Session* session = session_on(route); session != nullptr) session->open.erase(one.token);
     }
     return note_contact(route, released->credit);
@@ -44,6 +48,13 @@ void Auditor::note_contact(server::Route route, std::optional<std::uint32_t> cre
   if (credit) session->credits.push_back(*credit);
 }
 
+// What was given to it up to there and lasts has been started: lost, it is a loss.
+void Auditor::claim_started(Session& session, std::uint64_t through) {
+  for (Sent* sent : session.lasting) {
+    if (sent->life == life_ && sent->token.dispatch <= through) sent->claimed = true;
+  }
+}
+
 void Auditor::note_hello(server::Route route, const wire::Message& message, const wire::Hello& hello) {
   for (auto& [uuid, other] : sessions_) {
     if (uuid == hello.session || other.name != hello.name || other.gone || other.host != hello.host) continue;
@@ -73,16 +84,15 @@ void Auditor::note_hello(server::Route route, const wire::Message& message, cons
   question.type = wire::MessageType::hello;
   question.session = hello.session;
   question.when = timeline_.now().steady;
-  std::set<Token> listed;
-  const auto list = [&](const std::vector<wire::TokenOf>& from, std::vector<Token>& into) {
-    for (const wire::TokenOf& one : from) {
-      into.push_back(one.token);
-      listed.insert(one.token);
-    }
-  };
-  list(hello.started, question.started);
-  list(hello.held, question.held);
-  list(hello.finished, question.finished);
+  question.started = hello.started;
+  question.held = hello.held;
+  question.finished = hello.finished;
+  session.hello_at = event_;
+  std::set<Token>& listed = session.listed;
+  listed.clear();
+  for (const auto* tokens : {&hello.started, &hello.held, &hello.finished}) {
+    for (const wire::TokenOf& one : *tokens) listed.insert(one.token);
+  }
   std::erase_if(session.lasting, [&](Sent* sent) {
     // Not listed; or its lease ended before this, and what it says now comes too late.
     sent->over = sent->over || !listed.contains(sent->token) || lease_may_be_over(*sent);
@@ -94,6 +104,7 @@ void Auditor::note_hello(server::Route route, const wire::Message& message, cons
 void Auditor::note_complete(server::Route route, const wire::Message& message, const wire::Complete& complete) {
   note_contact(route, complete.credit);
   Session* session = session_on(route);
+  if (session != nullptr) claim_started(*session, complete.started_through);
   Question question;
   question.at = event_;
   question.type = wire::MessageType::complete;
@@ -102,13 +113,17 @@ void Auditor::note_complete(server::Route route, const wire::Message& message, c
     question.ids.push_back(item.job.id);
     question.tokens.push_back(token);
     question.ends.push_back(item.end);
-    const auto first = completed_first_.try_emplace({token, item.job.id}, event_).first;
-    question.first_seen.push_back(first->second);
+    Completions& seen = completions_[{token, item.job.id}];
+    if (seen.times++ == 0) seen.first = event_;
+    question.first_seen.push_back(seen.first);
     if (session != nullptr) session->open.erase(token);
     Sent* sent = dispatch_of(item.job.id, token);
     if (sent == nullptr) return fail("a worker completes " + name(item.job.id) + " under a token never dispatched");
     if (sent->completed_at == 0) {
       sent->completed_at = event_;
+      sent->completed_when = timeline_.now().steady;
+      sent->completed_life = life_;
+      sent->late = sent->over;
       sent->end = item.end;
     }
   }
@@ -137,20 +152,60 @@ void Auditor::judge_welcome(server::Route route, const Question& asked, const wi
   if (asked.at > session.gone_at) session.gone = false;
   // What left for an older connection after the HELLO is not listed in it either.
   std::erase_if(session.lasting, [&](Sent* sent) {
-    sent->over = sent->over || sent->at > asked.at;
+    if (sent->at > asked.at) sent->over = sent->given_back = true;
     return sent->over;
   });
   session.welcomed_at = event_;
   session.open.clear();
-  const auto keep = [&](const std::vector<Token>& tokens, const std::vector<Code>& codes) {
+  const auto each = [&](const std::vector<wire::TokenOf>& tokens, const std::vector<Code>& codes, auto is_ok) {
     if (tokens.size() != codes.size()) return fail("a WELCOME answers another number of tokens than its HELLO listed");
     for (std::size_t i = 0; i < tokens.size(); ++i) {
-      if (codes[i] == Code::ok) session.open.insert(tokens[i]);
+      if (codes[i] == Code::stale) ++totals_.stale;
+      if (codes[i] == Code::ok) is_ok(tokens[i]);
     }
   };
-  keep(asked.started, welcome.started);
-  keep(asked.held, welcome.held);
+  const auto keep = [&](const wire::TokenOf& one) {
+    session.open.insert(one.token);
+    judge_kept(asked, one);
+  };
+  each(asked.started, welcome.started, keep);
+  each(asked.held, welcome.held, keep);
   // One that was counted before is answered OK too and takes no room: those are not counted.
+  each(asked.finished, welcome.finished, [&](const wire::TokenOf& one) { judge_finished(asked, one); });
+}
+
+// A worker may go on with what it has only if nobody else was given it and it has not ended.
+void Auditor::judge_kept(const Question& asked, const wire::TokenOf& one) {
+  Job* job = job_of(one.id);
+  if (job == nullptr) return fail("a WELCOME lets a worker keep a job that nobody asked for");
+  // Of a memory job a dispatch may leave before a WELCOME that was decided earlier.
+  const std::uint64_t before = job->ask.options.durability == Durability::memory ? asked.at : event_;
+  for (const Sent& other : job->sent) {
+    if (one.token < other.token && other.at < before) {
+      return fail("a WELCOME lets a worker keep " + name(one.id) + " " + text_of(one.token) + " although " +
+                  text_of(other.token) + " had been dispatched");
+    }
+  }
+  told_alive(*job, JobState::running, "WELCOME");
+}
+
+// OK says that a completion was counted, or would be: it is judged as one that is taken.
+void Auditor::judge_finished(const Question& asked, const wire::TokenOf& one) {
+  Job* job = job_of(one.id);
+  if (job == nullptr) return fail("a WELCOME takes the end of a job that nobody asked for");
+  const bool in_memory = job->ask.options.durability == Durability::memory;
+  const auto known = completions_.find({one.token, one.id});
+  const bool completed = known != completions_.end();
+  const std::uint64_t latest = in_memory ? asked.at : event_;
+  const std::uint64_t first_seen = completed ? known->second.first : latest;
+  const std::string text = "a WELCOME takes the end of " + name(one.id) + " " + text_of(one.token) + " although ";
+  for (const Sent& other : job->sent) {
+    if (one.token < other.token && other.at < first_seen) {
+      return fail(text + text_of(other.token) + " had been dispatched");
+    }
+  }
+  const bool ended = job->told && job->told_at < asked.at && !job->retried && !in_memory && !may_be_gone(*job);
+  if (ended && !completed) fail(text + "the job was told to have ended before");
 }
 
 void Auditor::judge_dispatch(server::Route route, const wire::Dispatch& dispatch) {
@@ -178,10 +233,6 @@ void Auditor::judge_dispatch(server::Route route, const wire::Dispatch& dispatch
     }
     if (session.drained) return fail(text + " goes to " + session.name + ", whose drain was acknowledged");
     if (paused_.contains(job->ask.queue)) return fail(text + " is dispatched although its queue is paused");
-    if (job->sent.empty() && !job->retried && job->received_life == life_ && job->ask.options.delay.count() > 0 &&
-        timeline_.now().steady < job->received_when + job->ask.options.delay) {
-      return fail(text + " is dispatched before its delay is over");
-    }
     if (dispatch_of(item.id, token) != nullptr) return fail(text + " is dispatched twice under one token");
     told_alive(*job, JobState::running, "DISPATCH");
     // Of a memory job the answer may leave before a dispatch that was decided earlier.
@@ -190,6 +241,7 @@ void Auditor::judge_dispatch(server::Route route, const wire::Dispatch& dispatch
       return fail(text + " is dispatched although its cancellation was acknowledged");
     }
     judge_key(*job, text);
+    judge_limits(*job, shared, item, text);
     // A dispatch that a crash kept from leaving counts too.
     if (item.attempt > job->sent.size() + 1 + totals_.restarts && job->accepted_times <= 1) {
       return fail(text + " is attempt " + std::to_string(item.attempt) + ", but was dispatched " +
@@ -201,25 +253,13 @@ void Auditor::judge_dispatch(server::Route route, const wire::Dispatch& dispatch
     }
     if (failed()) return;
     job->sent.push_back({token, bound->second, event_, timeline_.now().steady, life_});
+    job->sent.back().expires_in = item.expires_in;
     // A HELLO on a newer connection came before it and does not list it.
-    job->sent.back().over = session.newest_route != route;
+    job->sent.back().over = job->sent.back().given_back = session.newest_route != route;
     if (!job->sent.back().over) session.lasting.push_back(&job->sent.back());
     session.open.insert(token);
     judge_credit(session, text);
     if (failed()) return;
-  }
-}
-
-// Nobody else holds the key of a live job.
-void Auditor::judge_key(const Job& job, const std::string& text) {
-  const auto exempt = [](const Job& one) {
-    return one.retried || one.may_be_forgotten || one.ask.options.durability == Durability::memory;
-  };
-  if (job.ask.key.empty() || exempt(job) || job.acked_at == 0) return;
-  for (const auto& [id, other] : jobs_) {
-    if (other.ask.key != job.ask.key || other.ask.queue != job.ask.queue || exempt(other)) continue;
-    if (other.accepted_request == 0 || other.accepted_request <= job.acked_at) continue;
-    return fail(text + " is dispatched, but " + name(id) + " was accepted under the same key meanwhile");
   }
 }
 
@@ -258,6 +298,7 @@ void Auditor::judge_completed(const Question& asked, const wire::Completed& comp
     const Code code = completed.codes[i];
     if (code == Code::ok) judge_counted(*job, asked.tokens[i], asked.ends[i], asked.first_seen[i]);
     if (code == Code::stale) ++totals_.stale;
+    if (code == Code::stale) ++totals_.stale_late;
     if (code == Code::gone) told_unknown(*job, asked.at, "COMPLETED GONE");
     if (failed()) return;
   }

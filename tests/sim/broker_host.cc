@@ -115,6 +115,7 @@ void BrokerHost::stall(Millis how_long) {
   if (!life_) return;
   parts_.trace.note("* the broker stalls for " + std::to_string(how_long.count()) + " ms");
   stalled_until_ = std::max(stalled_until_, parts_.timeline.now().steady + how_long);
+  parts_.auditor.broker_stalls(stalled_until_);
 }
 
 void BrokerHost::fill_disk(Millis how_long) {

@@ -15,6 +15,7 @@ ClientHost::~ClientHost() = default;
 void ClientHost::start() {
   if (process_) return;
   process_ = std::make_unique<Process>(dice_.prng());
+  stalled_until_ = parts_.timeline.now().steady;
   process_->number = ++processes_;
   wake(Millis{0});
 }
@@ -25,6 +26,12 @@ void ClientHost::crash(Millis down_for) {
   if (process_->socket) parts_.network.close(*process_->socket);
   process_.reset();
   parts_.timeline.after(down_for, [this] { start(); });
+}
+
+void ClientHost::stall(Millis how_long) {
+  if (!process_) return;
+  parts_.trace.note("* " + name_ + " stalls for " + std::to_string(how_long.count()) + " ms");
+  stalled_until_ = parts_.timeline.now().steady + how_long;
 }
 
 void ClientHost::leave(Millis down_for) {
@@ -58,7 +65,7 @@ std::string ClientHost::what_is_open() {
 // --- turns --------------------------------------------------------------------------------------------------------------
 
 void ClientHost::wake(Millis in) {
-  const Steady when = parts_.timeline.now().steady + in;
+  const Steady when = std::max(parts_.timeline.now().steady + in, stalled_until_);
   if (when >= process_->next_turn) return;
   process_->next_turn = when;
   parts_.timeline.at(when, [this, number = process_->number, when] {
@@ -71,6 +78,7 @@ void ClientHost::turn() {
   Process& process = *process_;
   process.next_turn = kNeverSteady;
   const Steady now = parts_.timeline.now().steady;
+  if (stalled_until_ > now) return wake(Millis{0});
   do_what_is_due(now);
   for (const std::string& frame : std::exchange(process.inbox, {})) receive(frame, now);
   if (!process.wait_later.empty() && process.table.may_send()) wait_for(std::exchange(process.wait_later, {}));

@@ -50,6 +50,8 @@ class ClientHost {
 
   void start();
   void crash(Millis down_for);
+  // Its process stands still, and goes on.
+  void stall(Millis how_long);
   // Says goodbye and stops.
   void leave(Millis down_for);
   // Something new that it wants, by chance.
@@ -109,6 +111,7 @@ class ClientHost {
   std::unique_ptr<Process> process_;
   std::uint64_t processes_ = 0;
   std::uint64_t payloads_ = 0;
+  Steady stalled_until_;
 };
 
 }  // namespace rota::sim

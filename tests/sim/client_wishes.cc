@@ -14,7 +14,7 @@ constexpr std::uint64_t kMostOpen = 600;  // jobs without an end, of all clients
 }  // namespace
 
 void ClientHost::act() {
-  if (!process_ || !process_->broker_clock) return;
+  if (!process_ || !process_->broker_clock || stalled_until_ > parts_.timeline.now().steady) return;
   const Weather& weather = parts_.weather;
   double roll = static_cast<double>(dice_.between(0, 9999)) / 10'000;
   const auto falls_in = [&roll](double share) {
@@ -77,11 +77,12 @@ wire::JobOptions ClientHost::draw_options(std::string& key_prefix) {
     options.run_at = parts_.timeline.true_wall() + dice_.skewed(10, 20'000);
     options.delay = Millis{0};
   }
-  if (dice_.chance(weather.expiries)) options.expires = dice_.millis(100, 30'000);
+  if (dice_.chance(weather.expiries))
+    options.expires = dice_.chance(0.4) ? dice_.millis(10, 300) : dice_.millis(100, 30'000);
   if (dice_.chance(weather.memory)) options.durability = Durability::memory;
   if (dice_.chance(weather.limits)) options.time_limit = dice_.millis(50, 5000);
   if (dice_.chance(weather.short_keeps)) options.keep = dice_.chance(0.5) ? Millis{0} : dice_.millis(1, 30'000);
-  options.stop_on_disconnect = dice_.chance(0.05);
+  options.stop_on_disconnect = dice_.chance(0.15);
   if (dice_.chance(weather.keys)) {
     key_prefix = "k";
     if (dice_.chance(0.3)) options.key_for = dice_.millis(100, 10'000);

@@ -154,6 +154,7 @@ void Disk::take(const JobRevived& change, const Staged& staged) {
   job->state = change.state;
   job->state->report = job->state_report;
   job->outcome.reset();
+  job->dropped_at.reset();
   live_.emplace(change.state.sequence, std::move(job));
 }
 
@@ -175,6 +176,7 @@ void Disk::take(const QueuePaused& change, const Staged& /*staged*/) {
 store::Opened Disk::open(store::LoadSink& sink) {
   ++epoch_;
   for (const std::string& queue : paused_) sink.paused_queue(queue);
+  for (auto& [id, job] : finished_) job->dropped_at.reset();
   for (const auto& [sequence, job] : live_) {
     LiveJob one;
     one.job = job->record;
@@ -199,16 +201,21 @@ const Disk::Job* Disk::live(Sequence sequence) const {
 
 const Disk::Job* Disk::finished(const JobId& id) const {
   const auto at = finished_.find(id);
-  return at == finished_.end() ? nullptr : at->second.get();
+  return at == finished_.end() || at->second->dropped_at ? nullptr : at->second.get();
 }
 
 std::uint64_t Disk::forget_until(Wall now) {
   return std::erase_if(finished_, [&](const auto& entry) { return entry.second->outcome->forget_at <= now; });
 }
 
-std::uint64_t Disk::forget_down_to(std::size_t most, Millis window, Wall now) {
+std::uint64_t Disk::forget_down_to(std::size_t most, Millis window, Wall now, Millis grace_clock) {
+  const auto over = [&](const auto& one) {
+    return one.second->dropped_at && grace_clock >= *one.second->dropped_at + limits::kDropGrace;
+  };
+  (void)std::erase_if(finished_, over);
   std::vector<std::pair<Wall, JobId>> oldest;
   for (auto& [id, job] : finished_) {
+    if (job->dropped_at) continue;
     if (job->filed_at.ms == 0) job->filed_at = std::max(now, time_of(id));
     oldest.emplace_back(job->filed_at, id);
   }
@@ -221,7 +228,8 @@ std::uint64_t Disk::forget_down_to(std::size_t most, Millis window, Wall now) {
       finished_.at(id)->outcome_report.clear();
       finished_.at(id)->outcome->report = {};
     } else {
-      forgotten += finished_.erase(id);
+      finished_.at(id)->dropped_at = grace_clock;
+      ++forgotten;
     }
   }
   return forgotten;
@@ -285,7 +293,7 @@ Result<store::ListPage> SimStore::list(const store::ListQuery& query, const std:
     }
     ++page.visited;
     page.reached = at->first;
-    const bool matches = (query.queue.empty() || query.queue == job.queue) &&
+    const bool matches = !job.dropped_at && (query.queue.empty() || query.queue == job.queue) &&
                          (query.type.empty() || query.type == job.type) &&
                          (query.states & state_bit(job.outcome->state)) != 0;
     if (!matches) continue;
@@ -297,8 +305,10 @@ Result<store::ListPage> SimStore::list(const store::ListQuery& query, const std:
 
 Result<store::MaintainInfo> SimStore::maintain(Wall now) {
   store::MaintainInfo info;
-  info.forgotten = disk_.forget_until(now + bounds_.forgets_ahead);
-  if (bounds_.finished > 0) info.forgotten_early = disk_.forget_down_to(bounds_.finished, bounds_.dedup_window, now);
+  grace_.advance(now);
+  info.forgotten = disk_.forget_until(forget_clock_.advance(now) + bounds_.forgets_ahead);
+  if (bounds_.finished > 0)
+    info.forgotten_early = disk_.forget_down_to(bounds_.finished, bounds_.dedup_window, now, grace_.passed());
   return info;
 }
 

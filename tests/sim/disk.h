@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/store/grace.h"
 #include "broker/store/store.h"
 
 namespace rota::sim {
@@ -36,7 +37,8 @@ class Disk {
     std::optional<queue::LeaseRecord> lease;
     std::optional<queue::OutcomeRecord> outcome;
     std::string state_report, outcome_report;
-    Wall filed_at{};  // finished: when maintenance saw it first
+    Wall filed_at{};                     // finished: when maintenance saw it first
+    std::optional<Millis> dropped_at{};  // by the limit, on the store's grace clock: hidden, and soon deleted
   };
 
   void apply(const StagedChanges& changes, std::optional<Wall> id_clock);
@@ -44,8 +46,9 @@ class Disk {
   [[nodiscard]] const Job* live(queue::Sequence sequence) const;
   [[nodiscard]] const Job* finished(const JobId& id) const;
   [[nodiscard]] std::uint64_t forget_until(Wall now);
-  // Keeps at most so many finished jobs: results go first, then those that ended longer ago than the window.
-  [[nodiscard]] std::uint64_t forget_down_to(std::size_t most, Millis window, Wall now);
+  // Keeps at most so many finished jobs: results go first, then those that ended longer ago than the window. They are
+  // hidden for a grace before they go, as the real store does it: what was read of one may still be on its way to the core.
+  [[nodiscard]] std::uint64_t forget_down_to(std::size_t most, Millis window, Wall now, Millis grace_clock);
   [[nodiscard]] const std::map<JobId, std::unique_ptr<Job>>& all_finished() const { return finished_; }
   [[nodiscard]] std::size_t finished_jobs() const { return finished_.size(); }
 
@@ -117,6 +120,8 @@ class SimStore final : public store::Store {
 
   Disk& disk_;
   Bounds bounds_;
+  store::GraceClock grace_;
+  store::ForgetClock forget_clock_;
   bool full_ = false;
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <variant>
 
+#include "common/base/code.h"
+
 namespace rota::sim {
 namespace {
 
@@ -12,6 +14,7 @@ constexpr std::string_view kNames[] = {
     "lost-accept",
     "lost-outcome",
     "token-ignored",
+    "stale-kept",
     "stale-told-ok",
     "lost-requeue",
     "double-dispatch",
@@ -42,6 +45,18 @@ constexpr std::string_view kNames[] = {
     "early-forget",
     "ignored-keep",
     "ignored-memory-limit",
+    "ignored-retries",
+    "ignored-rejection",
+    "ignored-losses",
+    "ignored-expiry",
+    "late-expiry",
+    "ignored-run-at",
+    "ignored-backoff",
+    "ignored-time-limit",
+    "ignored-disconnect",
+    "endless-run",
+    "deaf-run",
+    "started-late",
 };
 static_assert(std::size(kNames) == kCanaries);
 
@@ -73,6 +88,7 @@ std::string_view canary_name(Canary canary) { return kNames[static_cast<std::siz
 
 void Saboteur::broker_started() {
   workers_.clear();
+  hellos_.clear();
   succeeding_.clear();
   lost_.clear();
   held_back_.clear();
@@ -93,10 +109,13 @@ bool Saboteur::rewrite(server::Side side, server::Route route, wire::Message& me
   if (auto* complete = std::get_if<wire::Complete>(&message.body)) {
     if (is(Canary::credit_overrun) && complete->credit > 0) complete->credit += 3;
     if (is(Canary::token_ignored)) rewrite(*complete, core, now);
-    for (const wire::CompleteItem& item : complete->items) {
+    for (wire::CompleteItem& item : complete->items) {
+      if (is(Canary::ignored_rejection) && item.end == AttemptEnd::rejected) item.end = AttemptEnd::lost;
       if (item.end == AttemptEnd::succeeded) succeeding_[{route, message.request}].push_back(item.job.id);
     }
   }
+  if (const auto* hello = std::get_if<wire::Hello>(&message.body)) note_session(*hello, route, message.request);
+  if (std::holds_alternative<wire::Goodbye>(message.body)) workers_.erase(route);
   if (is(Canary::credit_overrun)) {
     if (auto* hello = std::get_if<wire::Hello>(&message.body); hello != nullptr && hello->credit > 0) hello->credit += 3;
     if (auto* renew = std::get_if<wire::Renew>(&message.body); renew != nullptr && renew->credit > 0) renew->credit += 3;
@@ -109,6 +128,20 @@ bool Saboteur::rewrite(server::Side side, server::Route route, wire::Message& me
     return false;
   }
   return !is(Canary::ignored_cancel) || !forge_cancelled(route, message, core, now);
+}
+
+void Saboteur::note_session(const wire::Hello& hello, server::Route route, wire::Request request) {
+  if (!hello.session.is_nil()) hellos_[{route, request}] = hello.session;
+}
+
+// Its older connections count no more.
+void Saboteur::note_welcome(server::Route route, wire::Request request) {
+  const auto hello = hellos_.find({route, request});
+  if (hello == hellos_.end()) return;
+  const Uuid session = hello->second;
+  std::erase_if(workers_, [&](const auto& one) { return one.second == session; });
+  workers_[route] = session;
+  hellos_.erase(hello);
 }
 
 void Saboteur::forge(wire::Admin& admin) const {
@@ -125,8 +158,19 @@ void Saboteur::rewrite(wire::Submit& submit) {
     wire::JobOptions& options = shared.options;
     if (is(Canary::priority_inversion)) options.priority = static_cast<std::int8_t>(-options.priority);
     if (is(Canary::ignored_delay)) options.delay = Millis{0};
+    if (is(Canary::ignored_retries)) options.retries = 100;
+    if (is(Canary::ignored_losses)) options.losses = 100;
+    if (is(Canary::ignored_expiry)) options.expires = Millis{0};
+    if (is(Canary::ignored_run_at)) options.run_at = Wall{};
+    if (is(Canary::ignored_backoff)) options.backoff = Millis{0};
+    if (is(Canary::ignored_time_limit)) options.time_limit = Millis{0};
+    if (is(Canary::ignored_disconnect)) options.stop_on_disconnect = false;
     if (is(Canary::ignored_keep) && options.keep.count() == 0) options.keep = Millis{-1};
     if (is(Canary::weaker_durability)) options.durability = Durability::memory;
+  }
+  if (is(Canary::late_expiry)) {
+    for (const wire::SubmitItem& item : submit.items) expiries_[item.id] = submit.shared[item.shared].options.expires;
+    for (wire::SubmitShared& shared : submit.shared) shared.options.expires = Millis{0};
   }
   if (is(Canary::ignored_key)) {
     for (wire::SubmitItem& item : submit.items) item.key = {};
@@ -178,7 +222,9 @@ Saboteur::Frames Saboteur::outbound(server::Side /*side*/, server::Route route, 
     out.emplace_back(route, bytes);
     return out;
   }
+  ++frames_out_;
   Frames more;
+  if (is(Canary::late_dispatch)) release_old(more);
   if (rewrite_answer(route, *message, more)) out.emplace_back(route, encoded(*message));
   for (auto& one : more) out.push_back(std::move(one));
   return out;
@@ -186,8 +232,8 @@ Saboteur::Frames Saboteur::outbound(server::Side /*side*/, server::Route route, 
 
 bool Saboteur::rewrite_answer(server::Route route, wire::Message& message, Frames& out) {
   if (auto* welcome = std::get_if<wire::Welcome>(&message.body); welcome != nullptr && welcome->lease.count() > 0) {
-    workers_.insert(route);
-    if (is(Canary::stale_told_ok) || is(Canary::token_ignored)) {
+    note_welcome(route, message.request);
+    if (is(Canary::stale_kept)) {
       for (auto* codes : {&welcome->started, &welcome->finished}) {
         std::replace(codes->begin(), codes->end(), Code::stale, Code::ok);
       }
@@ -198,12 +244,15 @@ bool Saboteur::rewrite_answer(server::Route route, wire::Message& message, Frame
     if (is(Canary::swapped_payload) && dispatch->items.size() > 1) {
       std::swap(dispatch->items.front().payload, dispatch->items.back().payload);
     }
+    if (is(Canary::late_expiry)) {
+      for (wire::DispatchItem& item : dispatch->items) item.expires_in = expiries_[item.id];
+    }
     const std::string bytes = encoded(message);
     if (is(Canary::late_dispatch) && hold_back(route, *dispatch, bytes, out)) return false;
     for (const wire::DispatchItem& item : dispatch->items) dispatched_[item.id] = bytes;
     if (is(Canary::lost_requeue) && again) return false;
     if (is(Canary::double_dispatch) && dice_.chance(0.2)) {
-      for (const server::Route other : workers_) {
+      for (const auto& [other, session] : workers_) {
         if (other != route) {
           out.emplace_back(other, bytes);
           break;
@@ -216,7 +265,8 @@ bool Saboteur::rewrite_answer(server::Route route, wire::Message& message, Frame
   } else if (auto* listed = std::get_if<wire::Listed>(&message.body)) {
     if (is(Canary::gap_in_list) && listed->jobs.size() > 2) listed->jobs.erase(listed->jobs.begin() + 1);
     if (is(Canary::list_repeats) && !listed->jobs.empty()) listed->jobs.push_back(listed->jobs.front());
-  } else if (std::holds_alternative<wire::ErrorReply>(message.body)) {
+  } else if (const auto* error = std::get_if<wire::ErrorReply>(&message.body)) {
+    if (error->code == Code::no_session) workers_.erase(route);
     if (is(Canary::swallowed_refusal)) return false;
   } else if (auto* notify = std::get_if<wire::Notify>(&message.body)) {
     if (is(Canary::lost_wait) && dice_.chance(0.3)) return false;
@@ -233,13 +283,25 @@ bool Saboteur::hold_back(server::Route route, const wire::Dispatch& dispatch, co
     const auto held = held_back_.find(item.id);
     if (held == held_back_.end()) continue;
     out.emplace_back(route, bytes);
-    out.push_back(held->second);
+    if (workers_.contains(held->second.route)) out.emplace_back(held->second.route, std::move(held->second.bytes));
     held_back_.erase(held);
     return true;
   }
   if (!dice_.chance(0.2)) return false;
-  for (const wire::DispatchItem& item : dispatch.items) held_back_[item.id] = {route, bytes};
+  // One is enough to find it by when it leaves.
+  held_back_[dispatch.items.front().id] = {route, bytes, frames_out_};
   return true;
+}
+
+// Nobody else was given the job: it leaves after all, for a dispatch that never leaves would be another bug.
+void Saboteur::release_old(Frames& out) {
+  static constexpr std::uint64_t kPatience = 50;
+  std::erase_if(held_back_, [&](const auto& entry) {
+    const HeldBack& held = entry.second;
+    if (frames_out_ < held.since + kPatience) return false;
+    if (workers_.contains(held.route)) out.emplace_back(held.route, held.bytes);
+    return true;
+  });
 }
 
 // The job that this answer counts as done goes out once more.

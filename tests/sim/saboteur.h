@@ -24,6 +24,7 @@ enum class Canary : std::uint8_t {
   lost_accept,         // an accepted job is not written
   lost_outcome,        // an end is not written: after a restart the job runs again
   token_ignored,       // a completion counts whatever its token
+  stale_kept,          // a worker that comes back may keep what somebody else was given
   stale_told_ok,       // a stale completion is told to have counted
   lost_requeue,        // a job that came back is never given out again
   double_dispatch,     // one dispatch goes to two workers
@@ -54,8 +55,20 @@ enum class Canary : std::uint8_t {
   early_forget,        // ends are forgotten before their keep is over
   ignored_keep,        // what was not to be kept is
   ignored_memory_limit,
+  ignored_retries,     // a job that failed runs again although its retries are spent
+  ignored_rejection,   // so does one that was rejected
+  ignored_losses,      // a job is lost more often than it may be
+  ignored_expiry,      // jobs do not expire
+  late_expiry,         // nor do they, but their dispatches say that they will
+  ignored_run_at,      // a job starts before the time that was named
+  ignored_backoff,     // a job that failed runs again at once
+  ignored_time_limit,  // dispatches say nothing of the time limit
+  ignored_disconnect,  // nor that a job is to be stopped when the broker is gone
+  endless_run,         // a worker does not stop a run at its time limit
+  deaf_run,            // a worker does not stop it when the broker is gone
+  started_late,        // a worker starts what has expired
 };
-inline constexpr std::size_t kCanaries = static_cast<std::size_t>(Canary::ignored_memory_limit) + 1;
+inline constexpr std::size_t kCanaries = static_cast<std::size_t>(Canary::started_late) + 1;
 [[nodiscard]] std::string_view canary_name(Canary canary);
 
 // Stands between the engine and everything around it and rewrites what passes, as a broken broker would. Without a canary
@@ -84,20 +97,32 @@ class Saboteur {
                              Now now);
   void rewrite(wire::Submit& submit);
   void rewrite(wire::Complete& complete, const queue::Core& core, Now now) const;
+  // Which connections a broker without a bug sends to.
+  void note_session(const wire::Hello& hello, server::Route route, wire::Request request);
+  void note_welcome(server::Route route, wire::Request request);
   [[nodiscard]] bool forge_cancelled(server::Route route, const wire::Message& message, const queue::Core& core, Now now);
   [[nodiscard]] bool rewrite_answer(server::Route route, wire::Message& message, Frames& out);
   void forge(wire::Admin& admin) const;
   // True: kept for later, or sent in another order.
   [[nodiscard]] bool hold_back(server::Route route, const wire::Dispatch& dispatch, const std::string& bytes, Frames& out);
+  void release_old(Frames& out);
   void send_again(server::Route route, const wire::Message& completed, Frames& out);
 
   Canary canary_;
   Dice dice_;
   Frames forged_;
   wire::Decoder decoder_;
-  std::set<server::Route> workers_;          // with a session
+  std::map<server::Route, Uuid> workers_;  // with a session
+  std::map<std::pair<server::Route, wire::Request>, Uuid> hellos_;
+  std::map<JobId, Millis> expiries_;         // as submitted
   std::map<JobId, std::string> dispatched_;  // the last DISPATCH that had the job
-  std::map<JobId, std::pair<server::Route, std::string>> held_back_;
+  struct HeldBack {
+    server::Route route = 0;
+    std::string bytes;
+    std::uint64_t since = 0;  // in frames that went out
+  };
+  std::map<JobId, HeldBack> held_back_;
+  std::uint64_t frames_out_ = 0;
   std::map<std::pair<server::Route, wire::Request>, std::vector<JobId>> succeeding_;
   std::set<queue::Sequence> lost_;  // jobs whose changes are not written any more
 };

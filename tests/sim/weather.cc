@@ -44,7 +44,7 @@ Weather draw_weather(Dice& dice) {
   if (weather.purges > 0) weather.conflicts = 0;
   weather.keys = dice.chance(0.4) ? 0.15 : 0;
   weather.delays = dice.chance(0.5) ? 0.15 : 0;
-  weather.expiries = dice.chance(0.4) ? 0.1 : 0;
+  weather.expiries = dice.chance(0.4) ? (dice.chance(0.3) ? 0.5 : 0.1) : 0;
   weather.memory = dice.chance(0.5) ? 0.2 : 0;
   weather.limits = dice.chance(0.4) ? 0.1 : 0;
   weather.short_keeps = dice.chance(0.2) ? 0.1 : 0;
@@ -58,6 +58,10 @@ Weather draw_weather(Dice& dice) {
   weather.lists = dice.chance(0.5) ? 0.1 : 0;
   weather.bulk_retries = dice.chance(0.15) ? 0.03 : 0;
   weather.drains = dice.chance(0.15) ? 0.02 : 0;
+  weather.run_most = dice.chance(0.4) ? 4000 : 300;
+  weather.lease_stalls = rate(1.0);
+  weather.client_stalls = rate(0.1);
+  weather.late_reports = dice.chance(0.6) ? 0.3 : 0;
   return weather;
 }
 

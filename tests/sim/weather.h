@@ -21,14 +21,17 @@ struct Weather {
   // The network's and the disk's usual delays.
   std::int64_t net_most = 5;
   std::int64_t commit_most = 10;
-  double client_pause = 0.6;  // mean seconds between two things that a client does
-  double long_jobs = 0.05;    // share of jobs that run for seconds
-  double failing = 0.1;       // share of runs that fail
+  double client_pause = 0.6;    // mean seconds between two things that a client does
+  double long_jobs = 0.05;      // share of jobs that run for seconds
+  double failing = 0.1;         // share of runs that fail
+  std::int64_t run_most = 300;  // milliseconds; of the other runs
+  double late_reports = 0;      // share of runs whose end is reported again, late
   // Faults.
   double cuts = 0, black_holes = 0, partitions = 0;
   double broker_crashes = 0, broker_stops = 0, broker_stalls = 0;
   double worker_crashes = 0, worker_stalls = 0, worker_drains = 0;
-  double client_crashes = 0;
+  double client_crashes = 0, client_stalls = 0;
+  double lease_stalls = 0;  // a worker stands still just longer than its lease
   double disk_full = 0, disk_slow = 0, disk_fails = 0;
   double clock_steps = 0;
   double read_fails = 0, malformed = 0, client_leaves = 0;

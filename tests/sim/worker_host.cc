@@ -10,6 +10,19 @@ namespace {
 
 constexpr Millis kHelloTryFirst{2};
 constexpr Millis kHelloTryMost{100};
+// Far above what the core numbers its own requests with.
+constexpr wire::Request kLateReports = wire::Request{1} << 40U;
+
+// Planted bugs of workers: what they were told of a job does not get through to the core.
+void sabotage(const Saboteur& saboteur, wire::Dispatch& dispatch) {
+  for (wire::DispatchShared& shared : dispatch.shared) {
+    if (saboteur.is(Canary::endless_run)) shared.time_limit = Millis{0};
+    if (saboteur.is(Canary::deaf_run)) shared.stop_on_disconnect = false;
+  }
+  for (wire::DispatchItem& item : dispatch.items) {
+    if (saboteur.is(Canary::started_late)) item.expires_in = Millis{0};
+  }
+}
 
 }  // namespace
 
@@ -32,6 +45,11 @@ struct WorkerHost::Process {
   Millis hello_wait = kHelloTryFirst;
   Steady next_turn = kNeverSteady;
   std::uint64_t turns = 0;
+  Steady heard;
+  // As last told to the broker, and repeated by late reports.
+  std::uint32_t credit = 0;
+  std::uint64_t started_through = 0;
+  wire::Request late_reports = kLateReports;
 };
 
 WorkerHost::WorkerHost(const Parts& parts, std::string name, bool all, Dice dice)
@@ -176,10 +194,13 @@ void WorkerHost::take_frames(Steady now) {
       continue;
     }
     auto* dispatch = std::get_if<wire::Dispatch>(&message->body);
+    process.heard = now;
     if (dispatch == nullptr) {
       process.core.received(*message, now, process.actions);
       continue;
     }
+    parts_.auditor.dispatch_arrived(*dispatch);
+    sabotage(parts_.saboteur, *dispatch);
     batch->dispatch = std::move(*dispatch);
     batch->specs.resize(batch->dispatch.shared.size());
     process.core.dispatched(std::move(batch), now, process.actions);
@@ -208,6 +229,7 @@ void WorkerHost::send_all(Steady now) {
     wire::encode(message, frame);
     sent = parts_.network.send(*process.socket, frame);
     if (!sent) break;
+    note_told(message);
   }
   process.actions.send.clear();
   if (!sent && !process.core.ended()) process.core.send_failed(now, process.actions);
@@ -216,13 +238,29 @@ void WorkerHost::send_all(Steady now) {
 void WorkerHost::try_hello(Steady now) {
   Process& process = *process_;
   std::string frame;
-  wire::encode(process.core.hello(), frame);
+  const wire::Message hello = process.core.hello();
+  wire::encode(hello, frame);
   if (parts_.network.send(*process.socket, frame)) {
+    note_told(hello);
     process.core.hello_sent(now);
     return;
   }
   process.next_hello = now + process.hello_wait;
   process.hello_wait = std::min(process.hello_wait * 2, kHelloTryMost);
+}
+
+void WorkerHost::note_told(const wire::Message& message) {
+  Process& process = *process_;
+  if (const auto* hello = std::get_if<wire::Hello>(&message.body)) process.credit = hello->credit;
+  if (const auto* released = std::get_if<wire::Released>(&message.body)) process.credit = released->credit;
+  if (const auto* renew = std::get_if<wire::Renew>(&message.body)) {
+    process.credit = renew->credit;
+    process.started_through = renew->started_through;
+  }
+  if (const auto* complete = std::get_if<wire::Complete>(&message.body)) {
+    process.credit = complete->credit;
+    process.started_through = complete->started_through;
+  }
 }
 
 // --- runs ---------------------------------------------------------------------------------------------------------------
@@ -252,7 +290,8 @@ void WorkerHost::begin_run(worker::Handle handle, Steady now) {
   const RunKey key{handle.index, handle.generation};
   process.runs[key] = run;
   const bool is_long = dice_.chance(calm_ ? 0 : parts_.weather.long_jobs);
-  end_run_in(is_long ? dice_.skewed(1000, 40'000) : dice_.skewed(0, 300), key, draw_outcome(run.token));
+  end_run_in(is_long ? dice_.skewed(1000, 40'000) : dice_.skewed(0, calm_ ? 300 : parts_.weather.run_most), key,
+             draw_outcome(run.token));
 }
 
 void WorkerHost::end_run_in(Millis wait, RunKey key, worker::Outcome outcome) {
@@ -264,7 +303,9 @@ void WorkerHost::end_run_in(Millis wait, RunKey key, worker::Outcome outcome) {
     process_->runs.erase(at);
     const std::int64_t run_us = (parts_.timeline.now().steady - run.from).count() * 1000 + 20;
     process_->ended.push_back({run.handle, outcome, run_us});
-    parts_.auditor.run_ended(run.id, run.token, outcome.end);
+    const bool stalled = stalled_until_ > run.from;
+    parts_.auditor.run_ended({run.id, run.token, outcome.end, run.from, run.stop_asked, stalled, process_->heard});
+    report_later(run, outcome);
     wake(Millis{0});
   });
 }
@@ -273,12 +314,47 @@ void WorkerHost::stop_run(const worker::Stop& stop) {
   const RunKey key{stop.job.index, stop.job.generation};
   const auto at = process_->runs.find(key);
   if (at == process_->runs.end()) return;
+  at->second.superseded =
+      at->second.superseded || (!at->second.stop_asked && stop.reason == worker::StopReason::superseded);
+  at->second.stop_asked = true;
   if (at->second.ending && !stop.force) return;
   at->second.ending = true;
   // Commands die; handlers heed it, late perhaps, or go on.
   if (!stop.force && dice_.chance(0.3)) return;
   const Millis wait = stop.force ? dice_.millis(0, 50) : dice_.millis(0, 2000);
   end_run_in(wait, key, worker::Outcome::failure("STOPPED", "stopped"));
+}
+
+// Workers need not be as careful as this core, which lists in its HELLO what has ended and forgets what does not count: one
+// may report the end of a run once more, or late, and finds its connection in order. The core itself reports the same end,
+// or none.
+void WorkerHost::report_later(const Run& run, const worker::Outcome& outcome) {
+  if (parts_.weather.late_reports == 0 || calm_ || (run.stop_asked && !run.superseded)) return;
+  // Who stands still is late already.
+  const Steady now = parts_.timeline.now().steady;
+  const bool stalls = stalled_until_ > now;
+  const bool is_repeated = outcome.end != AttemptEnd::succeeded;  // the job runs again, perhaps
+  if (!run.superseded && !stalls && !is_repeated && !dice_.chance(parts_.weather.late_reports)) return;
+  const Steady when = std::max(now, stalled_until_) + dice_.millis(20, stalls ? 3000 : 10'000);
+  parts_.timeline.at(when, [this, number = process_->number, run, outcome] {
+    if (process_ && process_->number == number && stalled_until_ <= parts_.timeline.now().steady) report(run, outcome);
+  });
+}
+
+void WorkerHost::report(const Run& run, const worker::Outcome& outcome) {
+  Process& process = *process_;
+  if (!process.socket) return;
+  wire::CompleteItem item;
+  item.job = {run.id, run.token};
+  item.end = outcome.end;
+  item.started_ago = parts_.timeline.now().steady - run.from;
+  item.report.error_code = outcome.error_code;
+  item.report.error_message = outcome.error_message;
+  item.report.result = outcome.result;
+  wire::Complete complete{process.started_through, process.credit, {item}};
+  std::string frame;
+  wire::encode({process.late_reports++, std::move(complete)}, frame);
+  (void)parts_.network.send(*process.socket, frame);
 }
 
 }  // namespace rota::sim

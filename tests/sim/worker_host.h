@@ -12,6 +12,7 @@
 #include "tests/sim/auditor.h"
 #include "tests/sim/dice.h"
 #include "tests/sim/network.h"
+#include "tests/sim/saboteur.h"
 #include "tests/sim/weather.h"
 #include "worker/core.h"
 
@@ -26,6 +27,7 @@ class WorkerHost {
     Trace& trace;
     Network& network;
     Auditor& auditor;
+    const Saboteur& saboteur;
     const Weather& weather;
   };
   // `all`: serves everything, so that no job waits for nobody.
@@ -48,6 +50,7 @@ class WorkerHost {
     Steady from;
     bool killable = false;
     bool ending = false;  // a stop has been heeded
+    bool stop_asked = false, superseded = false;
   };
   struct Ended {
     worker::Handle handle;
@@ -64,9 +67,12 @@ class WorkerHost {
   void open_socket(Steady now);
   void send_all(Steady now);
   void try_hello(Steady now);
+  void note_told(const wire::Message& message);
   void begin_run(worker::Handle handle, Steady now);
   void end_run_in(Millis wait, RunKey key, worker::Outcome outcome);
   void stop_run(const worker::Stop& stop);
+  void report_later(const Run& run, const worker::Outcome& outcome);
+  void report(const Run& run, const worker::Outcome& outcome);
   [[nodiscard]] worker::Outcome draw_outcome(Token token);
   void gone(Millis down_for);
 
@@ -79,7 +85,7 @@ class WorkerHost {
   std::uint32_t slots_ = 1;
   std::unique_ptr<Process> process_;
   std::uint64_t processes_ = 0, boots_ = 1;
-  Steady stalled_until_;
+  Steady stalled_until_;  // also: until when it stood still last
 };
 
 }  // namespace rota::sim

@@ -32,8 +32,9 @@ World::World(std::uint64_t seed, Canary canary, bool prints)
       broker_({timeline_, trace_, network_, disk_, auditor_, saboteur_, weather_, rules_of(weather_)}, dice_.fork()) {
   network_.attach(broker_);
   for (std::size_t i = 0; i < weather_.workers; ++i) {
-    workers_.push_back(std::make_unique<WorkerHost>(WorkerHost::Parts{timeline_, trace_, network_, auditor_, weather_},
-                                                    "w" + std::to_string(i + 1), i == 0, dice_.fork()));
+    workers_.push_back(
+        std::make_unique<WorkerHost>(WorkerHost::Parts{timeline_, trace_, network_, auditor_, saboteur_, weather_},
+                                     "w" + std::to_string(i + 1), i == 0, dice_.fork()));
   }
   const ClientHost::Parts parts{timeline_, trace_, network_, auditor_, weather_, catalogue_};
   for (std::size_t i = 0; i < weather_.clients; ++i) {
@@ -120,6 +121,7 @@ void World::break_peers() {
   WorkerHost& worker = *workers_[dice_.below(workers_.size())];
   if (happens(weather_.worker_crashes)) worker.crash(dice_.skewed(100, 20'000));
   if (happens(weather_.worker_stalls)) worker.stall(dice_.skewed(100, 40'000));
+  if (happens(weather_.lease_stalls)) worker.stall(weather_.lease + dice_.millis(-300, 2500));
   if (happens(weather_.worker_drains)) {
     if (dice_.chance(0.7)) {
       worker.drain();
@@ -128,6 +130,7 @@ void World::break_peers() {
     }
   }
   if (happens(weather_.client_crashes)) clients_[dice_.below(clients_.size())]->crash(dice_.skewed(10, 5000));
+  if (happens(weather_.client_stalls)) clients_[dice_.below(clients_.size())]->stall(dice_.skewed(100, 30'000));
   if (happens(weather_.client_leaves)) clients_[dice_.below(clients_.size())]->leave(dice_.skewed(10, 5000));
 }
 
