@@ -5,7 +5,9 @@
 A broker is filled with jobs of every kind and killed. Copies of its store are damaged, and each must be refused with a clear
 error, serve everything as it was, or tell of the jobs that cannot be read; never anything else. Thousands are read by
 store_damage (tests/crash/damage) through the real store in a process of its own, which is given to `rota-broker check` as well;
-hundreds are started as a real broker, which every job is asked of. Exit 0: no promise was broken; 1: one was.
+hundreds are started as a real broker, which every job is asked of. What it says is compared here with what the sound store said
+of the same jobs and results; whoever reads a job gets it as it was, or the name of what is damaged. Exit 0: no promise was
+broken; 1: one was.
 """
 
 import argparse
@@ -25,6 +27,9 @@ import damaged_store
 from broker_process import BIN, BrokerProcess, CrashFailure
 
 PAGE = 4096
+EARLY = 128  # of lock.mdb: what is read of it, its kind and the number of the last commit, and its locks
+COMMIT_AT = 48  # in lock.mdb (LMDB's MDB_txninfo): the number of the last commit
+AHEAD = (1, 2, -1, -2, 1 << 32, 1 << 63)
 OPTIONS = ("--store-limit", "256MiB", "--lease", "1h", "--reattach", "1h")
 EXIT_DAMAGED = {70}  # docs/errors.md
 VERDICTS = ("right", "reported", "refused", "WRONG", "MISSING", "CHECK BLIND", "CRASH", "HANG")
@@ -67,8 +72,25 @@ def cut(data, random_):
     del data[random_.randrange(len(data)):]
 
 
+def flip_early(data, random_):
+    at = random_.randrange(min(len(data), EARLY) * 8)
+    data[at // 8] ^= 1 << at % 8
+
+
+def zero_part(data, random_):
+    begin, end = sorted(random_.randrange(len(data) + 1) for _ in range(2))
+    data[begin:end] = bytes(end - begin)
+
+
+def noise(data, random_):
+    data[:] = random_.randbytes(len(data))
+
+
 KINDS = {"a bit anywhere": flip, "a bit of a header": flip_header, "a page of zeros": zero_page, "a page of noise": noise_page,
          "two pages swapped": swap_pages, "the file cut": cut}
+# Of the files beside data.mdb, which are no pages.
+FILE_KINDS = {"a bit anywhere": flip, f"a bit of the first {EARLY} bytes": flip_early, "zeros": zero_part, "noise": noise,
+              "cut": cut}
 
 
 class Source:
@@ -88,6 +110,8 @@ class Source:
             ended = [job for job in self.ids if self.facts[job]["state"] in ("succeeded", "failed")]
             self.results = {job: damaged_store.result(broker, job) for job in (ended[0], ended[-2], ended[-1])}
         self.data = self.files["data.mdb"][:used_bytes(self.files["data.mdb"])]
+        self.sound = self.files | {"data.mdb": self.data}
+        self.others = sorted(name for name, data in self.files.items() if name != "data.mdb" and data)
 
 
 def start_damaged(source, files):
@@ -138,21 +162,33 @@ def compare(source, broker):
 
 
 def real_trial(source, kind, seed):
+    """Every other time with the sound lock.mdb beside it, which knows the last commit; else without, as in a restored backup."""
     random_ = random.Random(seed)
     data = bytearray(source.data)
     KINDS[kind](data, random_)
-    return (*start_damaged(source, {"data.mdb": bytes(data)}), f"{kind}, seed {seed}")
+    files, beside = {"data.mdb": bytes(data)}, "without lock.mdb"
+    if seed % 2 == 0:
+        files["lock.mdb"], beside = source.files["lock.mdb"], "with its lock.mdb"
+    return (*start_damaged(source, files), f"{kind}, seed {seed}, {beside}")
 
 
-def file_trials(source):
-    """Without one of the files, and with noise in it. Only data.mdb holds anything of the jobs."""
-    yield (*start_damaged(source, {name: data for name, data in source.files.items() if name != "data.mdb"}), "without data.mdb")
-    rest = {name: data for name, data in source.files.items() if name != "data.mdb"}
-    for name in rest:
-        without = {other: data for other, data in rest.items() if other != name} | {"data.mdb": source.data}
-        yield (*start_damaged(source, without), f"without {name}")
-        noise = without | {name: random.Random(1).randbytes(len(rest[name]) or 8)}
-        yield (*start_damaged(source, noise), f"noise in {name}")
+def file_trial(source, name, kind, seed):
+    """Damage to a file beside a sound data.mdb."""
+    data = bytearray(source.files[name])
+    FILE_KINDS[kind](data, random.Random(seed))
+    return (*start_damaged(source, source.sound | {name: bytes(data)}), f"{name}: {kind}, seed {seed}")
+
+
+def commit_trial(source, ahead):
+    """A lock.mdb that says there were so many more commits than data.mdb has, beside a sound data.mdb."""
+    data = bytearray(source.files["lock.mdb"])
+    number = int.from_bytes(data[COMMIT_AT:COMMIT_AT + 8], "little") + ahead
+    data[COMMIT_AT:COMMIT_AT + 8] = (number % 2**64).to_bytes(8, "little")
+    return (*start_damaged(source, source.sound | {"lock.mdb": bytes(data)}), f"lock.mdb: {ahead} commits ahead")
+
+
+def lost_trial(source, name):
+    return (*start_damaged(source, {other: data for other, data in source.sound.items() if other != name}), f"without {name}")
 
 
 class Table:
@@ -190,7 +226,13 @@ def main():
             for kind in KINDS:
                 seeds = range(chosen.seed * 1000, chosen.seed * 1000 + starts)
                 table.row(f"{kind}, broker", pool.map(lambda seed, kind=kind: real_trial(source, kind, seed), seeds))
-        table.row("a file lost or replaced, broker", file_trials(source))
+            for name in source.others:
+                for kind in FILE_KINDS:
+                    seeds = range(chosen.seed * 1000, chosen.seed * 1000 + starts)
+                    table.row(f"{kind}, {name}, broker",
+                              pool.map(lambda seed, name=name, kind=kind: file_trial(source, name, kind, seed), seeds))
+            table.row("another last commit, lock.mdb, broker", pool.map(lambda ahead: commit_trial(source, ahead), AHEAD))
+            table.row("a file lost, broker", pool.map(lambda name: lost_trial(source, name), source.files))
         return 0 if read.returncode == 0 and table.is_good else 1
     finally:
         shutil.rmtree(source.folder, ignore_errors=True)

@@ -24,7 +24,7 @@ any text that tells contents apart.
     done     id, attempt, outcome, result  BEFORE it is reported; succeeded, failed, rejected, cancelled
     session  what, why                  registered, lost, back, trouble
   role nemesis
-    settings lease_ms                   how long a worker may be silent
+    settings lease_ms, reattach_ms      how long a worker may be silent; and after a restart of the broker (two leases)
     begin    fault, what, role, name, pid  BEFORE it is done to that process; role network: to the connections of `name`
     end      fault                      the process runs again, or its successor serves; the connection is whole
 
@@ -34,10 +34,13 @@ What it counts and finds:
   unexpected   a run or an end of a job that nobody submitted; another payload; two different ends; a success or failure that
                no worker had reported; a cancelled job that nobody cancelled; a run that began after the end was told; an
                acknowledged job that was told to be unknown; a refusal that says the request itself was wrong
-  duplicate    a run beyond the first that follows no failed run and no retry. It is explained by a fault between the two runs
-               that hit the worker of either, the broker or the network, or by a session that either worker lost then.
-               A run after the told end is a duplicate only if its own worker was hit at that time; a dispatch that was
-               stopped on its way can begin late. Whatever else runs late is unexpected.
+  duplicate    a run beyond the first that follows no failed run and no retry. It is explained only by an end of a lease: the
+               worker of the first was not heard for a lease before the second began, or that of the second before the first
+               did, and it began late. It was not heard while it was stopped, dead or cut off, and until it was back by its
+               own word; after a restart of the broker for `reattach_ms`. Shorter faults, delays and the restart itself
+               explain nothing: they cost nobody his lease (silences.py).
+               A run after the told end is a duplicate only if its own worker was silent in this way before that; a dispatch
+               that was stopped on its way can begin late. Whatever else runs late is unexpected.
 """
 
 import argparse
@@ -50,11 +53,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import histories  # noqa: E402
+from silences import Silences  # noqa: E402
 
 ENDS = {"succeeded", "failed", "cancelled", "expired"}
 # Refusals of well-formed submits that no fault can cause.
 WRONG_REFUSALS = {"BAD_MESSAGE", "TOO_LARGE", "CONFLICT", "FORBIDDEN", "INTERNAL", "NOT_FOUND", "VERSION"}
-HARMLESS = {"drain", "clock jump"}  # explain no second run: leases run on the steady clock
 SHOWN = 20  # findings of a kind that are kept
 
 
@@ -125,19 +128,9 @@ class Judge:
         self.tables = tables
         self.report = Report()
         self.kept = Counter()
-        self.grace = int(tables.settings.get("lease_ms", 0)) * 1_000_000
-        self.faults_of = {}
-        self.common_faults = []
+        self.silences = Silences(tables)
         for fault in tables.faults:
             self.report.faults[f"{fault.role} {fault.what}"] += 1
-            if fault.what in HARMLESS:
-                continue
-            if fault.role == "worker":
-                self.faults_of.setdefault(fault.pid, []).append(fault)
-            elif fault.role == "network" and fault.name:
-                self.faults_of.setdefault(fault.name, []).append(fault)
-            elif fault.role in ("broker", "network"):
-                self.common_faults.append(fault)
 
     def finding(self, kind, text):
         self.kept[kind] += 1
@@ -147,10 +140,6 @@ class Judge:
     def unexpected(self, text):
         self.report.unexpected += 1
         self.finding("unexpected", text)
-
-    def faults_on(self, process):
-        """Faults of a worker process and of its connections."""
-        return self.faults_of.get(process.pid, []) + self.faults_of.get(process.name, [])
 
     # --- the whole ------------------------------------------------------------------------------------------------------
 
@@ -258,12 +247,11 @@ class Judge:
         return any(first[0] <= t <= second[0] for t in self.tables.retries.get(job, ()))
 
     def judge_late_run(self, job, run, told):
-        """A run that began after its job's end was told. Whether its worker was hit at that time."""
+        """A run that began after its job's end was told. Whether its worker's lease was over by then."""
         if any(told[0] <= t <= run[0] for t in self.tables.retries.get(job, ())):
             return True
-        for fault in self.faults_on(run[1]):
-            if fault.what != "kill" and fault.overlaps(told[0] - self.grace, run[0]):
-                return True
+        if self.began_late(run, told[0]):
+            return True
         self.unexpected(f"{job} ran on {run[1].name}, attempt {run[2]}, {(run[0] - told[0]) / 1e6:.1f} ms after its end was "
                         f"told: {told[1]}")
         return False
@@ -277,19 +265,21 @@ class Judge:
             return
         self.finding("unexplained", f"{job} ran on {first[1].name}, attempt {first[2]}, and "
                                     f"{(second[0] - first[0]) / 1e6:.1f} ms later on {second[1].name}, attempt {second[2]}; "
-                                    "nothing is logged between that explains it")
+                                    "no lease had ended by what is logged")
 
     def cause_between(self, first, second):
-        for process in (first[1], second[1]):
-            for fault in self.faults_on(process):
-                if fault.overlaps(first[0], second[0]):
-                    return f"{fault.role} {fault.what}"
-        for fault in self.common_faults:
-            if fault.overlaps(first[0], second[0]):
-                return f"{fault.role} {fault.what}"
-        for process in (first[1], second[1]):
-            if any(first[0] <= t <= second[0] + self.grace for t in self.tables.lost_sessions.get(process, ())):
-                return "lost session"
+        """What took the job from one of the two workers before it ran again: that of the first had its lease ended by then, or
+        that of the second before the first ran, and began late."""
+        for silence in self.silences.of(first[1]):
+            if silence.end >= first[0] and silence.over <= second[0]:
+                return silence.cause
+        return self.began_late(second, first[0])
+
+    def began_late(self, run, t):
+        """What ended the lease of this run's worker before `t` and held the run up beyond it."""
+        for silence in self.silences.of(run[1]):
+            if silence.over <= t <= silence.end:
+                return silence.cause
         return None
 
 

@@ -4,74 +4,13 @@
 import json
 import subprocess
 import sys
-import tempfile
 import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import checker  # noqa: E402
 import histories  # noqa: E402
-
-MS = 1_000_000
-
-
-class Case(unittest.TestCase):
-    """One job "j" with payload "p", unless a test says otherwise. Times are milliseconds."""
-
-    def setUp(self):
-        self.files = {}
-        self.temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(self.temporary.cleanup)
-        self.directory = Path(self.temporary.name)
-
-    def line(self, file, t, event, **fields):
-        self.files.setdefault(file, []).append(json.dumps({"t": t * MS, "e": event, **fields}))
-
-    def submit(self, t=1, ids=("j",), payloads=("p",)):
-        self.line("client-c-1", t, "submit", queue="q", again=0, ids=list(ids), payloads=list(payloads))
-
-    def acked(self, t=2, ids=("j",)):
-        self.line("client-c-1", t, "acked", ids=list(ids))
-
-    def run_of(self, t=3, job="j", worker="worker-w-2", attempt=1, payload="p"):
-        self.line(worker, t, "run", id=job, attempt=attempt, payload=payload)
-
-    def done(self, t=4, job="j", worker="worker-w-2", attempt=1, outcome="succeeded", result="r"):
-        self.line(worker, t, "done", id=job, attempt=attempt, outcome=outcome, result=result)
-
-    def ended(self, t=5, job="j", state="succeeded", result="r", error="", file="client-c-1", event="ended"):
-        self.line(file, t, event, state=state, ids=[job], results=[result], errors=[error])
-
-    def final(self, t=100, **fields):
-        self.ended(t, file="reader-r-9", event="final", **fields)
-
-    def fault(self, begin, end=None, what="kill", role="worker", name="w", pid=2):
-        number = len(self.files.get("nemesis-n-8", []))
-        self.line("nemesis-n-8", begin, "begin", fault=number, what=what, role=role, name=name, pid=pid)
-        if end is not None:
-            self.line("nemesis-n-8", end, "end", fault=number)
-
-    def sound(self):
-        """A job from its submit to the last reading."""
-        self.submit()
-        self.acked()
-        self.run_of()
-        self.done()
-        self.ended()
-        self.final()
-
-    def check(self):
-        for name, lines in self.files.items():
-            (self.directory / f"{name}.jsonl").write_text("".join(line + "\n" for line in lines))
-        return checker.check(self.directory)
-
-    def expect(self, lost=0, unexpected=0, duplicates=0, explained=0, words=""):
-        report = self.check()
-        self.assertEqual((lost, unexpected, duplicates, explained),
-                         (report.lost, report.unexpected, report.duplicates, report.explained), report.table())
-        self.assertEqual(lost == unexpected == 0 and duplicates == explained, report.ok)
-        self.assertIn(words, "\n".join(report.findings))
-        return report
+from small_history import Case  # noqa: E402
 
 
 class Sound(Case):
@@ -274,80 +213,6 @@ class Unexpected(Case):
         self.expect(unexpected=2)
 
 
-class Duplicates(Case):
-    def twice(self, worker="worker-x-3"):
-        """Runs at 3 and, on another worker, at 50."""
-        self.submit()
-        self.acked()
-        self.run_of(3)
-        self.run_of(50, worker=worker, attempt=2)
-        self.done(51, worker=worker, attempt=2)
-        self.ended(52)
-        self.final()
-
-    def test_without_a_cause(self):
-        self.twice()
-        self.expect(duplicates=1, words="on w, attempt 1, and 47.0 ms later on x")
-
-    def test_a_kill_of_its_worker(self):
-        self.twice()
-        self.fault(20)
-        self.assertEqual({"worker kill": 1}, dict(self.expect(duplicates=1, explained=1).explained_by))
-
-    def test_a_restart_of_the_broker(self):
-        self.twice()
-        self.fault(20, 30, role="broker", pid=7)
-        self.expect(duplicates=1, explained=1)
-
-    def test_a_cut_of_its_connection_which_is_known_by_name(self):
-        self.twice()
-        self.fault(20, 30, what="cut", role="network", pid=0)
-        self.expect(duplicates=1, explained=1)
-
-    def test_a_stop_that_began_before_the_run_and_ended_after_it(self):
-        self.twice()
-        self.fault(1, 40, what="stop")
-        self.expect(duplicates=1, explained=1)
-
-    def test_a_session_that_its_worker_lost(self):
-        self.twice()
-        self.line("worker-w-2", 20, "session", what="lost", why="silence")
-        self.expect(duplicates=1, explained=1)
-
-    def test_a_fault_on_another_worker_explains_nothing(self):
-        self.twice()
-        self.fault(20, name="y", pid=77)
-        self.expect(duplicates=1)
-
-    def test_a_fault_that_was_over_explains_nothing(self):
-        self.twice()
-        self.fault(1, 2, what="stop")
-        self.expect(duplicates=1)
-
-    def test_a_fault_that_came_after_explains_nothing(self):
-        self.twice()
-        self.fault(51)
-        self.expect(duplicates=1)
-
-    def test_a_kill_of_a_client_and_a_drain_explain_nothing(self):
-        self.twice()
-        self.fault(20, role="client", pid=1)
-        self.fault(20, what="drain")
-        self.expect(duplicates=1)
-
-    def test_a_run_that_a_stopped_worker_began_late(self):
-        self.sound()
-        self.run_of(50, worker="worker-x-3")
-        self.fault(2, 49, what="stop", name="x", pid=3)
-        self.expect(duplicates=1, explained=1)
-
-    def test_three_runs_are_two_duplicates(self):
-        self.twice()
-        self.run_of(40, worker="worker-y-4", attempt=2)
-        self.fault(20)
-        self.expect(duplicates=2, explained=1)
-
-
 class Program(Case):
     def judged(self):
         return subprocess.run([sys.executable, "-B", checker.__file__, self.directory, "--json"], capture_output=True,
@@ -366,7 +231,7 @@ class Program(Case):
     def test_json_tells_all(self):
         self.sound()
         self.run_of(50, worker="worker-x-3")
-        self.fault(2, 49, what="stop", name="x", pid=3)
+        self.fault(-30, 49, what="stop", name="x", pid=3)
         report = self.check()
         self.assertEqual(1, report.explained)
         self.assertEqual(report, checker.Report.from_json(self.judged().stdout))

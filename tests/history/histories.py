@@ -27,9 +27,6 @@ class Fault:
     begin: int
     end: int | None = None
 
-    def overlaps(self, first, last):
-        return self.begin <= last and (self.end is None or self.end >= first)
-
 
 @dataclass(frozen=True)
 class End:
@@ -57,7 +54,7 @@ class Histories:
     final: dict = field(default_factory=dict)  # id → End of the last reading; its state may be none of an end, or a code
     runs: dict = field(default_factory=dict)  # id → list of runs
     dones: dict = field(default_factory=dict)  # id → list of dones
-    lost_sessions: dict = field(default_factory=dict)  # process → times
+    sessions: dict = field(default_factory=dict)  # process → list of (t, what)
     faults: list = field(default_factory=list)
     settings: dict = field(default_factory=dict)
     other_payloads: list = field(default_factory=list)  # ids submitted twice with different payloads
@@ -133,8 +130,7 @@ class Histories:
             (line["t"], process, line["attempt"], line["outcome"], line.get("result", "")))
 
     def _session(self, line, process):
-        if line["what"] == "lost":
-            self.lost_sessions.setdefault(process, []).append(line["t"])
+        self.sessions.setdefault(process, []).append((line["t"], line["what"]))
 
     def _settings(self, line, _):
         self.settings.update(line)

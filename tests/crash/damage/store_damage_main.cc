@@ -1,6 +1,7 @@
 // store_damage DIRECTORY SCRATCH CASES SEED: damages copies of the store in DIRECTORY and reads each through the real
-// store, in a process of its own. CASES of each kind of damage at most. Prints a row of a Markdown table for each kind, and
-// on stderr every case that broke a promise. Exit 1 if there is any.
+// store, in a process of its own. CASES of each kind of damage at most, every other one with the store's sound lock.mdb
+// beside it, which knows the last commit; the others without, as in a restored backup. Prints a row of a Markdown table for
+// each kind, and on stderr every case that broke a promise. Exit 1 if there is any.
 //
 // A case is refused (a clear error instead of a store), reported (some jobs cannot be read for damage, all others are as
 // they were), or right (the damage hit nothing that is used). Forbidden: another payload or field, a job that is missing
@@ -46,10 +47,16 @@ std::string read_store(const std::string& directory) {
   return bytes;
 }
 
-void put_store(const std::string& directory, const std::string& bytes) {
+// What lies in the directory of a store. Without a lock.mdb where `lock` is empty.
+struct Files {
+  std::string data, lock;
+};
+
+void put_store(const std::string& directory, const Files& files) {
   std::filesystem::remove_all(directory);
   std::filesystem::create_directories(directory);
-  std::ofstream(directory + "/data.mdb", std::ios::binary) << bytes;
+  std::ofstream(directory + "/data.mdb", std::ios::binary) << files.data;
+  if (!files.lock.empty()) std::ofstream(directory + "/lock.mdb", std::ios::binary) << files.lock;
 }
 
 Verdict judge(const std::string& directory, const Contents& sound) {
@@ -104,7 +111,12 @@ Verdict judge_in_child(const std::string& directory, const Contents& sound) {
 
 int run(const std::string& source, const std::string& scratch, std::size_t cases, std::uint64_t seed) {
   const std::string sound_bytes = read_store(source);
-  put_store(scratch, sound_bytes);
+  const std::string sound_lock = read_file(source + "/lock.mdb");
+  if (sound_lock.empty()) {
+    std::fprintf(stderr, "%s has no lock.mdb\n", source.c_str());
+    return 1;
+  }
+  put_store(scratch, {sound_bytes, sound_lock});
   const auto sound = read_contents(scratch, {});
   if (!sound) {
     std::fprintf(stderr, "the sound store: %s\n", sound.error().message.c_str());
@@ -115,15 +127,16 @@ int run(const std::string& source, const std::string& scratch, std::size_t cases
     std::array<std::uint64_t, kVerdicts> counts{};
     std::uint64_t total = 0;
     for (const Mutation& mutation : group.mutations) {
-      std::string bytes = sound_bytes;
-      if (!mutation.apply(bytes)) continue;
-      put_store(scratch, bytes);
+      Files files{sound_bytes, total % 2 == 0 ? sound_lock : ""};
+      if (!mutation.apply(files.data)) continue;
+      put_store(scratch, files);
       const Verdict verdict = judge_in_child(scratch, *sound);
       ++counts[verdict];
       ++total;
       if (verdict <= kRefused) continue;
       is_good = false;
-      std::fprintf(stderr, "FOUND %s: %s\n", kNames[verdict], mutation.text().c_str());
+      std::fprintf(stderr, "FOUND %s: %s, %s lock.mdb\n", kNames[verdict], mutation.text().c_str(),
+                   files.lock.empty() ? "without" : "with its");
     }
     std::printf("| %s | %" PRIu64 " |", group.name.c_str(), total);
     for (const std::uint64_t count : counts) std::printf(" %" PRIu64 " |", count);
