@@ -55,7 +55,7 @@ EXTERNAL = [
     (r"^lmdb\.h$", r"^broker/store/|^tests/(unit/store|conformance|crash/preload)/|^bench/compare/"),
     # The clients of what Rota is compared with.
     (r"^(hiredis|libgearman-1\.0|nats)/|^amqp(_tcp_socket)?\.h$", r"^bench/compare/plain_"),
-    (r"^xxhash\.h$", r"^common/wire/[^/]*\.cc$|^broker/store/|^broker/server/cursor\.cc$|^tests/unit/store/"),
+    (r"^xxhash\.h$", r"^common/wire/[^/]*\.cc$|^common/base/keyed_hash\.cc$|^broker/store/|^broker/server/cursor\.cc$|^tests/unit/store/"),
     (r"^absl/", r"^broker/|^worker/|^client/"),
     (r"^CLI/", PROGRAM_FILES + r"|^bench/|^tests/fuzz/"),
     (r"^toml\+\+/", r"^common/program/"),

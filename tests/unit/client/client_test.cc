@@ -8,36 +8,13 @@
 #include <set>
 
 #include "client/connection.h"
-#include "tests/unit/client/fake_broker.h"
+#include "tests/unit/client/client_fixture.h"
 
 namespace rota::client {
 namespace {
 
 using ::testing::HasSubstr;
 using namespace std::chrono_literals;
-
-JobRequest noop_job() {
-  JobRequest job;
-  job.shared.type = "noop";
-  job.payload = "payload";
-  return job;
-}
-
-class ClientTest : public ::testing::Test {
- protected:
-  Client connect(ClientOptions options = {}) {
-    options.endpoint = broker.endpoint();
-    options.on_contact_lost = [this](const std::string& reason) { lost.push_back(reason); };
-    options.on_contact_back = [this] { ++back; };
-    Result<Client> client = Client::connect(std::move(options));
-    if (!client) ADD_FAILURE() << client.error().message;
-    return std::move(client).value();
-  }
-
-  FakeBroker broker;
-  std::vector<std::string> lost;
-  int back = 0;
-};
 
 TEST(ClientConnectTest, UnreachableBrokerIsNamedWithinTheTimeout) {
   ClientOptions options;
@@ -283,95 +260,6 @@ TEST_F(ClientTest, NoticeSurvivesALostAcknowledgement) {
   ASSERT_TRUE(client.submit_and_notify(noop_job()).ok());
   while (client.watching() > 0) ASSERT_TRUE(client.poll(1s).ok());
   EXPECT_EQ(finals, 1);
-}
-
-TEST_F(ClientTest, WaitReturnsWhenAllAreFinal) {
-  broker.finish_at_once = false;
-  Client client = connect();
-  const Result<Submission> submitted = client.submit(noop_job());
-  std::jthread finisher([&] {
-    broker.await_waits(1);
-    broker.finish(submitted->id);
-  });
-  int finals = 0;
-  const std::vector<JobId> ids{submitted->id, submitted->id};
-  EXPECT_TRUE(client.wait(ids, Millis{-1}, false, [&](const FinishedJob&) { ++finals; }).ok());
-  EXPECT_EQ(finals, 1);
-}
-
-TEST_F(ClientTest, WaitPastItsTimeSaysHowManyAreLeft) {
-  broker.finish_at_once = false;
-  Client client = connect();
-  const Result<Submission> submitted = client.submit(noop_job());
-  const std::vector<JobId> ids{submitted->id};
-  const Status waited = client.wait(ids, 50ms, false, nullptr);
-  ASSERT_FALSE(waited.ok());
-  EXPECT_EQ(waited.error().code, Code::timed_out);
-  EXPECT_THAT(waited.error().message, HasSubstr("1 of 1"));
-  EXPECT_EQ(client.watching(), 0U);
-}
-
-TEST_F(ClientTest, WaitingAgainAndAgainAsksTheBrokerOnce) {
-  broker.finish_at_once = false;
-  Client client = connect();
-  const Result<Submission> submitted = client.submit(noop_job());
-  const std::vector<JobId> ids{submitted->id};
-  for (int i = 0; i < 20; ++i) EXPECT_EQ(client.wait(ids, 1ms, false, nullptr).error().code, Code::timed_out);
-  broker.await_waits(1);
-  broker.finish(submitted->id);
-  int finals = 0;
-  EXPECT_TRUE(client.wait(ids, Millis{-1}, false, [&](const FinishedJob&) { ++finals; }).ok());
-  EXPECT_EQ(finals, 1);
-  EXPECT_EQ(broker.waits(), 1);
-}
-
-TEST_F(ClientTest, EndToldWhileNobodyWaitedIsAskedForAgain) {
-  broker.finish_at_once = false;
-  Client client = connect();
-  const Result<Submission> submitted = client.submit(noop_job());
-  const std::vector<JobId> ids{submitted->id};
-  EXPECT_EQ(client.wait(ids, 1ms, false, nullptr).error().code, Code::timed_out);
-  broker.await_waits(1);
-  broker.finish(submitted->id);
-  EXPECT_TRUE(client.ping().ok());  // its answer comes behind the notice
-  EXPECT_TRUE(client.wait(ids, Millis{-1}, false, nullptr).ok());
-}
-
-TEST_F(ClientTest, WaitRefusedForNowIsAskedAgain) {
-  Client client = connect();
-  const Result<Submission> submitted = client.submit(noop_job());
-  broker.refuse_messages = 1;
-  const std::vector<JobId> ids{submitted->id};
-  EXPECT_TRUE(client.wait(ids, Millis{-1}, true, [](const FinishedJob& job) { EXPECT_EQ(job.result, "done"); }).ok());
-}
-
-TEST_F(ClientTest, UnknownJobEndsAWaitWithItsReason) {
-  Client client = connect();
-  const std::vector<JobId> ids{client.make_id("default")};
-  EXPECT_TRUE(client
-                  .wait(ids, Millis{-1}, false,
-                        [](const FinishedJob& job) {
-                          EXPECT_EQ(job.code, Code::not_found);
-                          EXPECT_EQ(job.message, "never known here");
-                        })
-                  .ok());
-}
-
-TEST_F(ClientTest, WaitSurvivesABrokerRestart) {
-  broker.finish_at_once = false;
-  Client client = connect();
-  const Result<Submission> submitted = client.submit(noop_job());
-  std::jthread restarter([&] {
-    broker.await_waits(1);
-    broker.stop();
-    broker.start();
-    broker.await_waits(2);
-    broker.finish(submitted->id);
-  });
-  const std::vector<JobId> ids{submitted->id};
-  EXPECT_TRUE(client.wait(ids, Millis{-1}, false, nullptr).ok());
-  EXPECT_EQ(lost.size(), 1U);
-  EXPECT_EQ(back, 1);
 }
 
 TEST_F(ClientTest, SubmitsSurviveABrokerRestart) {
