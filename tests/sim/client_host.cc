@@ -34,6 +34,11 @@ void ClientHost::stall(Millis how_long) {
   stalled_until_ = parts_.timeline.now().steady + how_long;
 }
 
+void ClientHost::calm() {
+  stalled_until_ = std::min(stalled_until_, parts_.timeline.now().steady);
+  if (process_) wake(Millis{0});
+}
+
 void ClientHost::leave(Millis down_for) {
   if (!process_) return;
   parts_.trace.note("* " + name_ + " leaves");

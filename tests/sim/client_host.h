@@ -52,6 +52,7 @@ class ClientHost {
   void crash(Millis down_for);
   // Its process stands still, and goes on.
   void stall(Millis how_long);
+  void calm();  // a stall is over: what it still says comes before the queues are resumed for good
   // Says goodbye and stops.
   void leave(Millis down_for);
   // Something new that it wants, by chance.

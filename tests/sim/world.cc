@@ -147,6 +147,7 @@ void World::calm() {
   network_.calm();
   broker_.calm();
   for (auto& worker : workers_) worker->calm();
+  for (auto& client : clients_) client->calm();
   timeline_.set_wall_right();
   inspector_->start();
   // Everybody has had the time to come back.
