@@ -52,6 +52,7 @@ void Core::apply(const WorkerHello& command, Now now, Effects& out) {
   Session* session = s.sessions.find_uuid(command.session);
   // An older socket's HELLO that came late: the newer one counts.
   if (session != nullptr && session->connected && command.connection <= session->connection) return;
+  if (session == nullptr && s.sessions.has_left(command.session, command.connection)) return;
   WorkerWelcomed welcome;
   welcome.route = command.route;
   if (const auto conflict = s.name_conflict(command, now, out)) {

@@ -39,6 +39,7 @@ void Core::apply(const WorkerGoodbye& command, Now now, Effects& out) {
   s.start_clock(now);
   Session* session = s.sessions.find(command.session);
   if (session == nullptr) return;
+  s.sessions.note_goodbye(*session);
   // It leaves in order, so what it started is what it said that it started.
   s.end_session(*session, false, "said goodbye", now, out);
 }

@@ -49,6 +49,20 @@ void SessionTable::set_name(Session& session, std::string_view name) {
   ROTA_CHECK(by_name_.emplace(session.name, session.ref).second);
 }
 
+void SessionTable::note_goodbye(const Session& session) {
+  const auto [at, is_new] = left_.insert_or_assign(session.uuid, session.connection);
+  if (!is_new) return;
+  left_in_order_.push_back(session.uuid);
+  if (left_in_order_.size() <= limits::kMaxWorkers) return;
+  left_.erase(left_in_order_.front());
+  left_in_order_.pop_front();
+}
+
+bool SessionTable::has_left(const Uuid& uuid, std::uint64_t connection) const {
+  const auto found = left_.find(uuid);
+  return found != left_.end() && connection <= found->second;
+}
+
 void SessionTable::erase(SessionRef ref) {
   const std::uint32_t place = ref & 0xFFFFU;
   Session* session = find(ref);

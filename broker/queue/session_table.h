@@ -3,6 +3,7 @@
 #include <absl/container/flat_hash_map.h>
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -89,6 +90,10 @@ class SessionTable {
   [[nodiscard]] Session* add(const Uuid& uuid);
   void set_name(Session& session, std::string_view name);
   void erase(SessionRef ref);
+  // Before erase(): its worker said goodbye, so that no HELLO of this connection or an older one may bring it back.
+  void note_goodbye(const Session& session);
+  // Of the last limits::kMaxWorkers that said goodbye.
+  [[nodiscard]] bool has_left(const Uuid& uuid, std::uint64_t connection) const;
   [[nodiscard]] std::size_t size() const { return by_uuid_.size(); }
   // At most `most` from this place on; the place after the last one visited, 0 if that was all.
   template <typename Visit>
@@ -123,6 +128,8 @@ class SessionTable {
   std::vector<std::uint32_t> free_;
   absl::flat_hash_map<Uuid, SessionRef, std::hash<Uuid>> by_uuid_;
   NameMap<SessionRef> by_name_;
+  absl::flat_hash_map<Uuid, std::uint64_t> left_;  // the connection that the goodbye came on
+  std::deque<Uuid> left_in_order_;
 };
 
 }  // namespace rota::queue
