@@ -187,6 +187,9 @@ TEST_F(WorkerShell, AShortHandlerThatSuddenlyHangsDoesNotStopTheRenewals) {
 }
 
 TEST_F(WorkerShell, WithoutAFreeDescriptorItConnectsAgainLaterAndItsJobsGoOn) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "its runtime asks a pipe whether memory may be read, and takes none for a broken object";
+#endif
   std::promise<void> go;
   const std::shared_future<void> gate = go.get_future().share();
   std::atomic<int> running{0};
