@@ -77,9 +77,9 @@ void Core::State::end_session(Session& session, bool slots_count, std::string_vi
   while (session.head != kNone) {
     const JobIndex job = session.head;
     const std::uint64_t number = jobs.detail(job)->token.dispatch;
-    bool started = number <= session.started_through;
-    // What still waited for its commit cannot have run.
+    // What still waited for its commit cannot have run, also if a memory job of a later number has left and was started.
     const bool left = number <= session.left_through[jobs[job].in_memory ? 1 : 0];
+    bool started = left && number <= session.started_through;
     if (!started && left && allowed > 0) {
       started = true;
       --allowed;

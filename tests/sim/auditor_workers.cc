@@ -165,7 +165,8 @@ void Auditor::judge_welcome(server::Route route, const Question& asked, const wi
     }
   };
   const auto keep = [&](const wire::TokenOf& one) {
-    session.open.insert(one.token);
+    // Its end may have come behind the HELLO.
+    if (!completions_.contains({one.token, one.id})) session.open.insert(one.token);
     judge_kept(asked, one);
   };
   each(asked.started, welcome.started, keep);
