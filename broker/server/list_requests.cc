@@ -47,7 +47,7 @@ void Engine::on_list(Asked& asked, const wire::List& list) {
     }
     filter.jobs.below = cursor->below;
   }
-  if (!listings_.start(asked.route, asked.request, std::move(filter), pipeline_)) {
+  if (!listings_.start(asked.route, asked.request, std::move(filter), pipeline_, asked.now)) {
     refuse(asked, Code::retry_later, "too many lists are under way; try again", limits::kRetryLaterHint);
   }
 }

@@ -30,7 +30,7 @@ store::ListQuery to_query(const queue::SurveyFilter& filter) {
 
 }  // namespace
 
-bool Listings::start(Route client, wire::Request request, Filter filter, const Pipeline& pipeline) {
+bool Listings::start(Route client, wire::Request request, Filter filter, const Pipeline& pipeline, Now now) {
   std::size_t of_client = 0;
   for (const Run& run : runs_) {
     if (run.answer.client != client) continue;
@@ -42,9 +42,18 @@ bool Listings::start(Route client, wire::Request request, Filter filter, const P
   run.answer.client = client;
   run.answer.request = request;
   run.answer.filter = std::move(filter);
-  run.behind_batch = pipeline.number();
+  mark(run, pipeline, now);
   runs_.push_back(std::move(run));
   return true;
+}
+
+void Listings::mark(Run& run, const Pipeline& pipeline, Now now) {
+  run.behind_batch = pipeline.number();
+  run.marked = now.steady;
+}
+
+bool Listings::is_old(const Run& run, Now now) {
+  return now.steady - run.marked >= limits::kRecentHorizon && run.restarts < limits::kMostListRestarts;
 }
 
 bool Listings::may_go_on(const Run& run, const Pipeline& pipeline) {
@@ -60,6 +69,7 @@ bool Listings::any_due(const Pipeline& pipeline) const {
       return may_go_on(run, pipeline);
     case Stage::core:
     case Stage::queue:
+    case Stage::told:
       return true;
     case Stage::reading:
     case Stage::reading_queue:
@@ -70,12 +80,12 @@ bool Listings::any_due(const Pipeline& pipeline) const {
 }
 
 void Listings::step(const Pipeline& pipeline, Now now) {
+  if (!runs_.empty() && runs_.front().stage == Stage::told) tell(runs_.front(), pipeline, now);
   if (!any_due(pipeline)) return;
   Run& run = runs_.front();
   if (run.dropped) {
     runs_.pop_front();
   } else if (run.stage == Stage::begin) {
-    run.begun = now.steady;
     ask_store(run);
   } else if (run.stage == Stage::core) {
     survey_core(run, pipeline, now);
@@ -120,7 +130,7 @@ void Listings::on_read(std::unique_ptr<ReadTask> task) {
   }
   ROTA_CHECK(run.stage == Stage::reading_details);
   run.answer.known = std::make_shared<const Known>(std::move(task), 0);
-  done();
+  run.stage = Stage::told;
 }
 
 void Listings::drop(Route client) {
@@ -133,19 +143,20 @@ void Listings::survey_core(Run& run, const Pipeline& pipeline, Now now) {
   if (!run.survey) run.survey.emplace(run.answer.filter.jobs);
   core_.survey(*run.survey);
   if (!run.survey->is_done()) return;
-  // What ended since the store was asked must still be known to the core.
-  if (now.steady - run.begun >= limits::kRecentHorizon && run.restarts < limits::kMostListRestarts) {
+  // What was not on disk when the store was asked must still be known to the core.
+  if (is_old(run, now)) {
     ++run.restarts;
     run.finished.clear();
     run.survey.reset();
     run.visited = 0;
     run.page = {};
     run.answer.filter.jobs.from = {};
+    mark(run, pipeline, now);
     run.stage = Stage::begin;
     return;
   }
   merge(run, run.survey->take());
-  run.behind_batch = pipeline.number();
+  mark(run, pipeline, now);
   const queue::SurveyFilter& filter = run.answer.filter.jobs;
   const bool nothing = run.answer.ids.empty() && !run.answer.more && filter.below.is_nil();
   run.stage = nothing && !filter.queue.empty() && !core_.knows_queue(filter.queue) ? Stage::queue : Stage::details;
@@ -204,8 +215,21 @@ void Listings::ask_details(Run& run, Now now) {
   }
   look_up_in_memory(volatile_store_, *task);
   run.stage = Stage::reading_details;
-  if (task->ids.empty() && task->sequences.empty()) return on_read(std::move(task));
+  if (task->ids.empty() && task->sequences.empty()) {
+    run.answer.known = std::make_shared<const Known>(std::move(task), 0);
+    return done();
+  }
   port_.read(std::move(task));
+}
+
+// What ended since it was marked may be gone from the core without having been on disk when the store was asked.
+void Listings::tell(Run& run, const Pipeline& pipeline, Now now) {
+  const auto is_in_neither = [&](const JobId& id) { return !core_.view(id, now) && run.answer.known->find(id) == nullptr; };
+  const std::vector<JobId>& ids = run.answer.ids;
+  if (run.dropped || !is_old(run, now) || std::none_of(ids.begin(), ids.end(), is_in_neither)) return done();
+  ++run.restarts;
+  mark(run, pipeline, now);
+  run.stage = Stage::details;
 }
 
 // After a restart the core may not know a queue whose jobs have ended.

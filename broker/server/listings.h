@@ -18,9 +18,9 @@
 namespace rota::server {
 
 // LISTs under way, one at a time. The order is by id, newest first, over three places: finished jobs in the store, what
-// the core holds, finished memory jobs. The store is read first and the core looked over after: a job that ends in between
-// is still held by the core, which holds it for some seconds: a list that takes longer begins again. Then the store is
-// asked for what the answer tells beside: names, outcomes.
+// the core holds, finished memory jobs. The store is read first and the core looked over after: what had ended when the run
+// was marked is on disk by then, and what ends later the core still holds, which it does for some seconds: a list that
+// takes longer begins again. Then the store is asked for what the answer tells beside, names and outcomes, in the same way.
 //
 // Each step is bounded: a look into the store by limits::kListVisits, one over the core by a chunk of entries a turn.
 class Listings {
@@ -45,7 +45,7 @@ class Listings {
       : core_(core), volatile_store_(volatile_store), port_(port) {}
 
   // False: too many are under way. One that is under way already, sent again, is not begun again.
-  [[nodiscard]] bool start(Route client, wire::Request request, Filter filter, const Pipeline& pipeline);
+  [[nodiscard]] bool start(Route client, wire::Request request, Filter filter, const Pipeline& pipeline, Now now);
   // A bounded piece of work. Once a turn, until nothing is due.
   void step(const Pipeline& pipeline, Now now);
   [[nodiscard]] bool any_due(const Pipeline& pipeline) const;
@@ -56,7 +56,7 @@ class Listings {
   [[nodiscard]] std::optional<Answer> take_done();
 
  private:
-  enum class Stage : std::uint8_t { begin, reading, core, queue, reading_queue, details, reading_details };
+  enum class Stage : std::uint8_t { begin, reading, core, queue, reading_queue, details, reading_details, told };
   struct Run {
     Answer answer;
     Stage stage = Stage::begin;
@@ -65,18 +65,22 @@ class Listings {
     store::ListPage page;            // how far it looked
     std::size_t visited = 0;         // records it looked at
     std::optional<queue::Survey> survey;
-    Steady begun;  // when the store was asked first
+    Steady marked;  // when that batch was the newest
     int restarts = 0;
     bool dropped = false;
   };
 
   [[nodiscard]] static bool may_go_on(const Run& run, const Pipeline& pipeline);
+  static void mark(Run& run, const Pipeline& pipeline, Now now);
+  // The core may have dropped what ended since it was marked; at most kMostListRestarts times.
+  [[nodiscard]] static bool is_old(const Run& run, Now now);
   void ask_store(Run& run);
   void survey_core(Run& run, const Pipeline& pipeline, Now now);
   void ask_for_queue(Run& run);
   void list_memory(Run& run, std::vector<JobId>& into, store::ListPage& page);
   void merge(Run& run, std::vector<JobId> live);
   void ask_details(Run& run, Now now);
+  void tell(Run& run, const Pipeline& pipeline, Now now);
   void done();
 
   queue::Core& core_;

@@ -213,7 +213,9 @@ void Auditor::judge_error(server::Route route, const wire::Message& message, con
   // Nothing that came without a session was taken, so it has not been seen yet.
   for (std::size_t i = 0; i < asked.tokens.size() && error.code == Code::no_session; ++i) {
     const auto seen = completions_.find({asked.tokens[i], asked.ids[i]});
-    if (seen != completions_.end() && seen->second.times == 1) completions_.erase(seen);
+    if (seen == completions_.end() || seen->second.times != 1) continue;
+    completions_.erase(seen);
+    if (Sent* sent = dispatch_of(asked.ids[i], asked.tokens[i])) sent->completed_at = 0;
   }
   if (asked.type == wire::MessageType::retry) {
     for (const JobId& id : asked.ids) {

@@ -102,6 +102,25 @@ TEST_F(ListTest, LiveRecentAndStoredJobsComeInOneOrder) {
   EXPECT_TRUE(listed->jobs.back().report.result.empty());
 }
 
+// The disk is slow: by the time that what they were alive as was read the core has forgotten them.
+TEST_F(ListTest, JobsThatEndAndAreForgottenWhileTheyAreReadAreListed) {
+  rig_.connect_worker(kWorker, "w1", 1000);
+  const std::vector<JobId> jobs = submit(3);
+  const Answer dispatched = rig_.answer(kWorker);
+  ASSERT_NE(dispatched.as<wire::Dispatch>(), nullptr);
+  rig_.turn(Side::client, kClient, {++request_, wire::List{}});
+  rig_.read();                                  // of the finished ones
+  for (int i = 0; i < 3; ++i) rig_.end_turn();  // the next read stays under way
+  ASSERT_EQ(rig_.unread(kClient), 0U);
+  rig_.turn(Side::worker, kWorker, EngineRig::complete(++request_, *dispatched.as<wire::Dispatch>(), 1000));
+  rig_.commit();
+  rig_.pass(limits::kRecentHorizon + Millis{1000});
+  rig_.end_turn();
+  drive();
+  const Answer all = rig_.answer(kClient);
+  EXPECT_EQ(ids_of(*all.as<wire::Listed>()), newest_first(jobs));
+}
+
 TEST_F(ListTest, PagesGoOnWhereTheLastEndedAndMissNothing) {
   std::vector<JobId> all = submit(30);
   run_all();
