@@ -94,7 +94,9 @@ void Auditor::judge_admin(const Question& asked, const wire::AdminReply& answer)
   if (asked.verb == "drain" && answer.code == Code::ok) {
     for (auto& [uuid, session] : sessions_) {
       const bool is_it = session.name == asked.worker && !session.gone && session.life == life_;
-      if (is_it && session.welcomed_at != 0 && session.welcomed_at < asked.at) session.drain_acked = true;
+      if (is_it && session.welcomed_at != 0 && session.welcomed_at < asked.at && session.drain_from < asked.at) {
+        session.drain_acked = true;
+      }
     }
   }
   if (asked.verb != "pause" || answer.code != Code::ok) return;

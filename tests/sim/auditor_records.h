@@ -91,6 +91,7 @@ struct Session {
   std::uint64_t life = 0;          // of the broker that knows it
   server::Route newest_route = 0;  // of its last HELLO
   std::uint64_t hello_at = 0;      // and what that one lists
+  std::uint64_t drain_from = 0;    // a drain that was asked for before this may have ended with its lease
   std::set<Token> listed;
   std::vector<std::string> queues, types;
   std::deque<std::uint32_t> credits;  // that may have counted for what is sent now

@@ -67,7 +67,10 @@ void Auditor::note_hello(server::Route route, const wire::Message& message, cons
   turnovers_.push_back(event_);
   Session& session = sessions_[hello.session];
   // Its lease may have ended, and its drain with it.
-  if (timeline_.now().steady >= session.contact + rules_.lease) session.drain_acked = session.drained = false;
+  if (timeline_.now().steady >= session.contact + rules_.lease) {
+    session.drain_acked = session.drained = false;
+    session.drain_from = event_;
+  }
   session.name = hello.name;
   session.host = hello.host;
   session.boot = hello.boot_id;
