@@ -12,6 +12,9 @@ constexpr Millis kFirstHelloPause{2};
 constexpr Millis kLongestHelloPause{50};
 constexpr double kJitter = 0.2;
 constexpr std::size_t kFewAlarms = 1024;  // below this many, void alarms cost less than clearing them
+// So many pings without an answer are silence, even if they were sent in short waits with nothing awaited between them. One
+// may be unanswered only because nobody has looked since.
+constexpr std::uint32_t kSilentPings = 3;
 
 }  // namespace
 
@@ -39,12 +42,15 @@ void RequestTable::welcomed(Steady now) {
   if (phase_ == Phase::ready) return;
   phase_ = Phase::ready;
   phase_since_ = now;
-  quiet_since_ = now;
+  heard(now);
   pinged_ = now;
   resume_ = true;
 }
 
-void RequestTable::heard(Steady now) { quiet_since_ = now; }
+void RequestTable::heard(Steady now) {
+  quiet_since_ = heard_at_ = now;
+  unanswered_ = 0;
+}
 
 void RequestTable::contact_lost(Steady now, Millis hold_off) {
   phase_ = Phase::lost;
@@ -52,7 +58,11 @@ void RequestTable::contact_lost(Steady now, Millis hold_off) {
   socket_at_ = std::max(socket_at_, now + hold_off);
 }
 
-void RequestTable::ping_sent(Steady now) { pinged_ = now; }
+void RequestTable::ping_sent(Steady now) {
+  if (unanswered_ == 0) pinging_since_ = now;
+  ++unanswered_;
+  pinged_ = now;
+}
 
 wire::Request RequestTable::open(Steady now, Steady deadline, Steady resend_until) {
   if (!pending()) quiet_since_ = now;
@@ -124,7 +134,7 @@ void RequestTable::tick_connection(Steady now, Turn& out) {
       return;
     case Phase::ready:
       if (!pending()) return;
-      if (now >= quiet_since_ + timing_.silence) {
+      if (now >= silent_at()) {
         out.new_socket = out.silent = true;
         contact_lost(now);
         return;
@@ -165,8 +175,15 @@ void RequestTable::tick_requests(Steady now, Turn& out) {
 }
 
 Steady RequestTable::ping_due() const {
-  const Millis interval = entries_.empty() ? timing_.ping : timing_.probe;
-  return std::max(quiet_since_, pinged_) + interval;
+  // An open request is a sign of life by itself; who only waits, however shortly and often, sends nothing else, and the
+  // broker forgets who is silent.
+  if (entries_.empty()) return std::max(heard_at_, pinged_) + timing_.ping;
+  return std::max(quiet_since_, pinged_) + timing_.probe;
+}
+
+Steady RequestTable::silent_at() const {
+  const Steady quiet = quiet_since_ + timing_.silence;
+  return unanswered_ < kSilentPings ? quiet : std::min(quiet, pinging_since_ + timing_.silence);
 }
 
 Steady RequestTable::next_event() const {
@@ -183,7 +200,7 @@ Steady RequestTable::next_event() const {
   }
   if (resume_) return Steady{0};
   if (!pending()) return request;
-  return std::min({request, ping_due(), quiet_since_ + timing_.silence});
+  return std::min({request, ping_due(), silent_at()});
 }
 
 Millis RequestTable::jittered(Millis base) {

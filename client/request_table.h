@@ -102,6 +102,7 @@ class RequestTable {
 
   [[nodiscard]] bool pending() const { return !entries_.empty() || notices_; }
   [[nodiscard]] Steady ping_due() const;
+  [[nodiscard]] Steady silent_at() const;
   [[nodiscard]] Millis jittered(Millis base);
   void schedule(wire::Request request, Entry& entry);
   void drop_void_alarms();
@@ -123,7 +124,9 @@ class RequestTable {
   Steady hello_at_{0};
   Millis hello_pause_{0};
   Steady quiet_since_{0};  // silence counts from here
-  Steady pinged_{0};
+  Steady heard_at_{0};
+  Steady pinged_{0}, pinging_since_{0};
+  std::uint32_t unanswered_ = 0;  // pings since anything was heard, the first at pinging_since_
 };
 
 }  // namespace rota::client

@@ -187,6 +187,53 @@ TEST_F(RequestTableTest, WaitingAloneIsPingedEveryFiveSeconds) {
   EXPECT_EQ(now - kStart, 2 * limits::kPingInterval);
 }
 
+// Who waits a second at a time: nothing is awaited between, and nothing else is ever sent.
+TEST_F(RequestTableTest, ShortWaitsInALoopArePingedLikeALongOne) {
+  connect();
+  int pings = 0;
+  for (int i = 0; i < 60; ++i) {
+    table.expect_notices(true, now);
+    table.tick(now, turn);
+    ASSERT_FALSE(turn.new_socket);
+    if (turn.ping) {
+      ++pings;
+      table.ping_sent(now);
+      table.heard(now);
+    }
+    table.expect_notices(false, now);
+    now = now + 1s;
+  }
+  EXPECT_EQ(pings, 11);
+}
+
+TEST_F(RequestTableTest, ShortWaitsInALoopNoticeASilentBroker) {
+  connect();
+  const Steady start = now;
+  do {
+    ASSERT_LT(now - start, 1min);
+    now = now + 1s;
+    table.expect_notices(true, now);
+    table.tick(now, turn);
+    if (turn.ping) table.ping_sent(now);
+    table.expect_notices(false, now);
+  } while (!turn.new_socket);
+  EXPECT_TRUE(turn.silent);
+}
+
+TEST_F(RequestTableTest, PingThatNobodyLookedForTheAnswerOfIsNoSilence) {
+  connect();
+  table.expect_notices(true, now);
+  run_to_next();
+  ASSERT_TRUE(turn.ping);
+  table.ping_sent(now);
+  table.expect_notices(false, now);
+  now = now + 1h;
+  table.expect_notices(true, now);
+  table.tick(now, turn);
+  EXPECT_FALSE(turn.new_socket);
+  EXPECT_TRUE(turn.ping);
+}
+
 TEST_F(RequestTableTest, OpenRequestIsProbedEarlier) {
   connect();
   static_cast<void>(open_and_send());
