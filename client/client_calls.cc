@@ -190,18 +190,22 @@ Result<std::vector<ItemOutcome>> Client::retry(std::span<const JobId> ids) {
   for (const Job& job : *jobs) {
     if (job.code == Code::ok && is_final(job.state)) seen[job.id] = job.attempts;
   }
-  return BulkCall(*state_,
-                  [&seen](wire::Message& message, std::span<const JobId> part) {
-                    wire::Retry retry;
-                    for (const JobId& id : part) {
-                      const auto found = seen.find(id);
-                      wire::Retry::Item item{id, std::nullopt};
-                      if (found != seen.end()) item.attempt_seen = found->second;
-                      retry.items.push_back(item);
-                    }
-                    message.body = std::move(retry);
-                  })
-      .run(ids);
+  Result<std::vector<ItemOutcome>> outcomes =
+      BulkCall(*state_, [&seen](wire::Message& message, std::span<const JobId> part) {
+        wire::Retry retry;
+        for (const JobId& id : part) {
+          const auto found = seen.find(id);
+          wire::Retry::Item item{id, std::nullopt};
+          if (found != seen.end()) item.attempt_seen = found->second;
+          retry.items.push_back(item);
+        }
+        message.body = std::move(retry);
+      }).run(ids);
+  if (!outcomes) return outcomes;
+  for (const ItemOutcome& outcome : *outcomes) {
+    if (outcome.code == Code::ok) state_->watched.restarted(outcome.id);
+  }
+  return outcomes;
 }
 
 Result<std::vector<AdminRow>> Client::admin(std::string_view verb, const std::vector<StringPair>& arguments) {

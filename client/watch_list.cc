@@ -29,7 +29,7 @@ FinishedJob view_of(const wire::NotifyItem& item) {
 }  // namespace
 
 void WatchList::expect(std::span<const JobId> ids, const FinalSink* sink) {
-  for (const JobId& id : ids) watched_.try_emplace(id, Watched{sink, true});
+  for (const JobId& id : ids) watched_.try_emplace(id, Watched{sink, true, nullptr});
   refresh();
 }
 
@@ -37,16 +37,22 @@ void WatchList::ask(std::span<const JobId> ids, bool with_result, const FinalSin
   std::vector<JobId> fresh;
   fresh.reserve(ids.size());
   for (const JobId& id : ids) {
-    const auto [at, inserted] = watched_.try_emplace(id, Watched{sink, with_result});
-    at->second.sink = sink;
-    const bool changed = inserted || at->second.with_result != with_result;
-    at->second.with_result = with_result;
-    if (!changed) continue;
+    const auto [at, inserted] = watched_.try_emplace(id, Watched{sink, with_result, nullptr});
+    Watched& watched = at->second;
+    watched.sink = sink;
+    const bool is_told = !inserted && (watched.with_result || !with_result);
+    watched.with_result = watched.with_result || with_result;
+    if (is_told) continue;
     const auto waiting = waiting_.find(id);
-    if (waiting == waiting_.end() || waiting->second != with_result) fresh.push_back(id);
+    if (waiting == waiting_.end() || (with_result && !waiting->second.with_result)) fresh.push_back(id);
   }
   refresh();
   send_waits(fresh, with_result);
+}
+
+void WatchList::restarted(const JobId& id) {
+  waiting_.erase(id);
+  if (const auto found = watched_.find(id); found != watched_.end()) found->second.older = nullptr;
 }
 
 void WatchList::forget(const JobId& id) {
@@ -67,15 +73,36 @@ const FinalSink* WatchList::sink_of(const JobId& id) const {
 void WatchList::end(const JobId& id, const FinishedJob& job) {
   const auto found = watched_.find(id);
   if (found == watched_.end()) return;  // told before, or no longer awaited
-  const FinalSink* sink = found->second.sink;
+  const Watched watched = std::move(found->second);
   watched_.erase(found);
-  if (sink != nullptr && *sink) (*sink)(job);
+  if (watched.sink == nullptr || !*watched.sink) return;
+  // Gone by the time of the newest question, say, but how it ended was told before.
+  (*watched.sink)(job.code != Code::ok && watched.older != nullptr ? watched.older->job : job);
+}
+
+// Kept until the answer to the newest question comes.
+void WatchList::set_aside(const wire::NotifyItem& item) {
+  const auto found = watched_.find(item.id);
+  if (found == watched_.end() || item.code != Code::ok) return;
+  auto older = std::make_unique<OlderEnd>();
+  older->job = view_of(item);
+  FinishedJob& job = older->job;
+  for (std::string_view* text : {&job.worker, &job.error_code, &job.error_message, &job.result, &job.stderr_tail}) {
+    *text = older->texts.emplace_back(*text);
+  }
+  job.message = {};
+  found->second.older = std::move(older);
 }
 
 void WatchList::on_notify(wire::Request request, const wire::Notify& notify) {
   refusals_ = 0;
   for (const wire::NotifyItem& item : notify.items) {
-    waiting_.erase(item.id);
+    const auto waiting = waiting_.find(item.id);
+    if (waiting != waiting_.end() && waiting->second.request != request) {
+      set_aside(item);
+      continue;
+    }
+    if (waiting != waiting_.end()) waiting_.erase(waiting);
     end(item.id, view_of(item));
   }
   if (const auto asked = asked_.find(request); asked != asked_.end()) {
@@ -153,7 +180,11 @@ void WatchList::send_waits(std::span<const JobId> ids, bool with_result) {
     // Without a session resume() asks.
     if (const auto request = connection_.tell(message)) {
       const auto part = ids.first(count);
-      for (const JobId& id : part) waiting_[id] = with_result;
+      for (const JobId& id : part) {
+        Waiting& waiting = waiting_[id];
+        // One that asks for less, repeated after a refusal, does not take the place of one that asks for more.
+        if (with_result || !waiting.with_result) waiting = Waiting{*request, with_result};
+      }
       asked_.emplace(*request, Asked{{part.begin(), part.end()}, count, with_result});
     }
     ids = ids.subspan(count);

@@ -48,6 +48,11 @@ void FakeBroker::finish(const JobId& id) {
   to_finish_.push_back(id);
 }
 
+void FakeBroker::tell_oldest_failed(const JobId& id) {
+  const std::lock_guard lock(mutex_);
+  to_fail_.push_back(id);
+}
+
 std::size_t FakeBroker::jobs() const {
   const std::lock_guard lock(mutex_);
   return known_.size();
@@ -105,7 +110,7 @@ void FakeBroker::handle(const net::RoutingId& from, const wire::Message& message
   if (const auto* get = std::get_if<wire::Get>(&message.body)) return on_get(from, message.request, *get);
   if (const auto* wait = std::get_if<wire::Wait>(&message.body)) {
     ++waits_;
-    return wait_for(from, message.request, wait->ids);
+    return wait_for(from, message.request, wait->ids, wait->with_result);
   }
   if (const auto* cancel = std::get_if<wire::Cancel>(&message.body)) {
     ++cancels_;
@@ -168,7 +173,7 @@ void FakeBroker::on_submit(const net::RoutingId& from, wire::Request request, co
     submitted.items.push_back(result);
   }
   if (!take_one(lose_answers)) answer(from, request, submitted);
-  if (submit.notify) wait_for(from, request, accepted);
+  if (submit.notify) wait_for(from, request, accepted, true);
 }
 
 void FakeBroker::on_get(const net::RoutingId& from, wire::Request request, const wire::Get& get) {
@@ -266,12 +271,13 @@ void FakeBroker::on_admin(const net::RoutingId& from, wire::Request request, con
   if (!take_one(lose_admin_answers)) answer(from, request, reply);
 }
 
-void FakeBroker::wait_for(const net::RoutingId& from, wire::Request request, const std::vector<JobId>& ids) {
+void FakeBroker::wait_for(const net::RoutingId& from, wire::Request request, const std::vector<JobId>& ids,
+                          bool with_result) {
   wire::Notify notify;
   for (const JobId& id : ids) {
     const auto job = known_.find(id);
     if (job != known_.end() && !job->second) {
-      waiters_.emplace(id, Waiter{from, request});
+      waiters_.emplace(id, Waiter{from, request, with_result});
       continue;
     }
     wire::NotifyItem item;
@@ -280,7 +286,7 @@ void FakeBroker::wait_for(const net::RoutingId& from, wire::Request request, con
       item.code = Code::not_found;
       item.message = "never known here";
     }
-    item.report.result = "done";
+    item.report.result = with_result ? "done" : "";
     item.result_size = 4;
     notify.items.push_back(item);
   }
@@ -288,12 +294,23 @@ void FakeBroker::wait_for(const net::RoutingId& from, wire::Request request, con
 }
 
 void FakeBroker::notify_finished() {
+  for (const JobId& id : std::exchange(to_fail_, {})) {
+    const auto oldest = waiters_.find(id);
+    wire::Notify notify;
+    notify.items.emplace_back().id = id;
+    notify.items.back().state = JobState::failed;
+    answer(oldest->second.client, oldest->second.request, notify);
+    waiters_.erase(oldest);
+  }
   for (const JobId& id : std::exchange(to_finish_, {})) {
     known_[id] = true;
     const auto [first, last] = waiters_.equal_range(id);
     for (auto at = first; at != last; ++at) {
       wire::Notify notify;
-      notify.items.emplace_back().id = id;
+      wire::NotifyItem& item = notify.items.emplace_back();
+      item.id = id;
+      item.report.result = at->second.with_result ? "done" : "";
+      item.result_size = 4;
       answer(at->second.client, at->second.request, notify);
     }
     waiters_.erase(first, last);

@@ -46,6 +46,8 @@ class FakeBroker {
   std::atomic<int> lose_admin_answers{0};  // so many ADMINs are obeyed and not answered
 
   void finish(const JobId& id);
+  // Tells the oldest waiter alone that the job has failed, without the result; the job goes on.
+  void tell_oldest_failed(const JobId& id);
   [[nodiscard]] std::size_t jobs() const;
   // Makes a job known: final or not.
   void add(const JobId& id, bool is_final);
@@ -65,6 +67,7 @@ class FakeBroker {
   struct Waiter {
     net::RoutingId client;
     wire::Request request = 0;
+    bool with_result = false;
   };
   void serve();
   void handle(const net::RoutingId& from, const wire::Message& message);
@@ -73,7 +76,7 @@ class FakeBroker {
   void on_get(const net::RoutingId& from, wire::Request request, const wire::Get& get);
   void on_list(const net::RoutingId& from, wire::Request request, const wire::List& list);
   void on_admin(const net::RoutingId& from, wire::Request request, const wire::Admin& admin);
-  void wait_for(const net::RoutingId& from, wire::Request request, const std::vector<JobId>& ids);
+  void wait_for(const net::RoutingId& from, wire::Request request, const std::vector<JobId>& ids, bool with_result);
   void notify_finished();
   void answer(const net::RoutingId& to, wire::Request request, wire::Body body);
   void refuse(const net::RoutingId& to, wire::Request request, Code code, Millis hint = Millis{0});
@@ -88,7 +91,7 @@ class FakeBroker {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::map<JobId, bool> known_;  // whether final
-  std::vector<JobId> to_finish_;
+  std::vector<JobId> to_finish_, to_fail_;
   std::set<net::RoutingId> sessions_;
   std::multimap<JobId, Waiter> waiters_;
   std::atomic<int> hellos_{0}, goodbyes_{0}, submits_{0}, waits_{0}, cancels_{0}, lists_{0}, admins_{0};

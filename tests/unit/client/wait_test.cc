@@ -53,6 +53,53 @@ TEST_F(ClientTest, WaitingAgainAndAgainAsksTheBrokerOnce) {
   EXPECT_EQ(broker.waits(), 1);
 }
 
+TEST_F(ClientTest, WaitingNowWithAndNowWithoutTheResultAsksTheBrokerTwice) {
+  broker.finish_at_once = false;
+  Client client = connect();
+  const Result<Submission> submitted = client.submit(noop_job());
+  const std::vector<JobId> ids{submitted->id};
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(client.wait(ids, 1ms, i % 2 == 1, nullptr).error().code, Code::timed_out);
+  broker.await_waits(2);
+  EXPECT_TRUE(client.ping().ok());
+  EXPECT_EQ(broker.waits(), 2);
+}
+
+TEST_F(ClientTest, ResultComesThoughTheJobWasWaitedForWithoutItBefore) {
+  broker.finish_at_once = false;
+  Client client = connect();
+  const Result<Submission> submitted = client.submit(noop_job());
+  const std::vector<JobId> ids{submitted->id};
+  EXPECT_EQ(client.wait(ids, 1ms, false, nullptr).error().code, Code::timed_out);
+  std::jthread finisher([&] {
+    broker.await_waits(2);
+    broker.finish(submitted->id);
+  });
+  int finals = 0;
+  EXPECT_TRUE(client
+                  .wait(ids, Millis{-1}, true,
+                        [&](const FinishedJob& job) {
+                          ++finals;
+                          EXPECT_EQ(job.result, "done");
+                        })
+                  .ok());
+  EXPECT_EQ(finals, 1);
+}
+
+TEST_F(ClientTest, EndToldToAnOlderQuestionIsNotTheAnswerToANewerOne) {
+  broker.finish_at_once = false;
+  Client client = connect();
+  const Result<Submission> submitted = client.submit(noop_job());
+  const std::vector<JobId> ids{submitted->id};
+  EXPECT_EQ(client.wait(ids, 1ms, false, nullptr).error().code, Code::timed_out);
+  std::jthread finisher([&] {
+    broker.await_waits(2);
+    broker.tell_oldest_failed(submitted->id);
+    broker.finish(submitted->id);
+  });
+  EXPECT_TRUE(
+      client.wait(ids, Millis{-1}, true, [](const FinishedJob& job) { EXPECT_EQ(job.state, JobState::succeeded); }).ok());
+}
+
 TEST_F(ClientTest, EndToldWhileNobodyWaitedIsAskedForAgain) {
   broker.finish_at_once = false;
   Client client = connect();
