@@ -60,7 +60,7 @@ void SessionTable::note_goodbye(const Session& session) {
 
 bool SessionTable::has_left(const Uuid& uuid, std::uint64_t connection) const {
   const auto found = left_.find(uuid);
-  return found != left_.end() && connection <= found->second;
+  return found != left_.end() && connection < found->second;
 }
 
 void SessionTable::erase(SessionRef ref) {

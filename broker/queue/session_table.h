@@ -90,7 +90,7 @@ class SessionTable {
   [[nodiscard]] Session* add(const Uuid& uuid);
   void set_name(Session& session, std::string_view name);
   void erase(SessionRef ref);
-  // Before erase(): its worker said goodbye, so that no HELLO of this connection or an older one may bring it back.
+  // Before erase(): its worker said goodbye, so that no HELLO of an older connection may bring it back.
   void note_goodbye(const Session& session);
   // Of the last limits::kMaxWorkers that said goodbye.
   [[nodiscard]] bool has_left(const Uuid& uuid, std::uint64_t connection) const;
