@@ -9,7 +9,8 @@ with one write(2), so that a kill loses none. `t` is CLOCK_MONOTONIC in nanoseco
 any text that tells contents apart.
 
   role client
-    submit   ids, payloads (digests)    BEFORE it is sent; again with every submit of the same id by the program
+    submit   ids, payloads (digests)    BEFORE it is sent; again with every submit of the same id by the program. Where a job has
+                                        any also `retries`, `keys`, in the order of the ids, and the `queue` of the keys
     acked    ids                        accepted under this id
     merged   ids, into                  another job stands for it (a key was held)
     refused  ids, code, final           `final` 0: it will be submitted again
@@ -32,13 +33,16 @@ What it counts and finds:
 
   lost         acknowledged, never purged, and without an end in the last reading
   unexpected   a run or an end of a job that nobody submitted; another payload; two different ends; a success or failure that
-               no worker had reported; a cancelled job that nobody cancelled; a run that began after the end was told; an
-               acknowledged job that was told to be unknown; a refusal that says the request itself was wrong
+               no worker had reported, or only a run that a later attempt had replaced; a failure with retries left; a
+               cancelled job that nobody cancelled; an expired one (no load asks for an expiry); a run that began after the end
+               was told; an acknowledged job that was told to be unknown; a job that was merged into another, and ran or ended
+               itself; two jobs of one key at a time; a refusal that says the request itself was wrong
   duplicate    a run beyond the first that follows no failed run and no retry. It is explained only by an end of a lease: the
                worker of the first was not heard for a lease before the second began, or that of the second before the first
                did, and it began late. It was not heard while it was stopped, dead or cut off, and until it was back by its
                own word; after a restart of the broker for `reattach_ms`. Shorter faults, delays and the restart itself
-               explain nothing: they cost nobody his lease (silences.py).
+               explain nothing: they cost nobody his lease (silences.py). Nor does what began after the first worker's report
+               of the job's end had been answered for sure.
                A run after the told end is a duplicate only if its own worker was silent in this way before that; a dispatch
                that was stopped on its way can begin late. Whatever else runs late is unexpected.
 """
@@ -46,6 +50,7 @@ What it counts and finds:
 import argparse
 import gc
 import json
+import math
 import sys
 from collections import Counter
 from dataclasses import dataclass, field
@@ -58,6 +63,8 @@ from silences import Silences  # noqa: E402
 ENDS = {"succeeded", "failed", "cancelled", "expired"}
 # Refusals of well-formed submits that no fault can cause.
 WRONG_REFUSALS = {"BAD_MESSAGE", "TOO_LARGE", "CONFLICT", "FORBIDDEN", "INTERNAL", "NOT_FOUND", "VERSION"}
+ENDING = {"succeeded", "rejected"}  # of what a worker reports: the job ends with it
+RESENT_AFTER = 1_000_000_000  # no client repeats a request sooner, unless it lost its broker and has it back
 SHOWN = 20  # findings of a kind that are kept
 
 
@@ -152,6 +159,8 @@ class Judge:
         report.runs = sum(map(len, tables.runs.values()))
         self.judge_strangers()
         self.judge_acknowledged()
+        self.judge_merged()
+        self.judge_keys()
         for job, runs in tables.runs.items():
             if job in tables.submitted:
                 self.judge_runs(job, runs)
@@ -195,23 +204,94 @@ class Judge:
             if tables.acked.get(job, t) < t and job not in purges:
                 self.unexpected(f"{job} was acknowledged, and later told to be unknown")
 
+    # --- keys -----------------------------------------------------------------------------------------------------------
+
+    def judge_merged(self):
+        """A job for which another one stands is none: it neither runs nor ends. Unless its submit may have been sent twice: the
+        one that came late makes a job if the key was free again by then."""
+        tables = self.tables
+        merged = tables.merged.keys() - tables.acked.keys()
+        submits = self.submits_of(merged)
+        for job in merged:
+            did = "ran" if job in tables.runs else "ended" if self.has_ended(job) else ""
+            if did and len(submits.get(job, ())) == 1 and self.sent_once(*submits[job][0], tables.merged[job]):
+                self.unexpected(f"{job} {did}, and had been merged into another job")
+
+    def submits_of(self, jobs):
+        """When and by whom each of them was submitted."""
+        submits = {}
+        for t, process, ids in self.tables.submits if jobs else ():
+            for job in jobs.intersection(ids):
+                submits.setdefault(job, []).append((t, process))
+        return submits
+
+    def has_ended(self, job):
+        final = self.tables.final.get(job)
+        return job in self.tables.ends or (final is not None and final.state in ENDS)
+
+    def sent_once(self, t, process, answered):
+        """Whether a request was surely sent only once between its submit and its answer."""
+        contacts = self.tables.contacts.get(process, ())
+        return answered - t < RESENT_AFTER and not any(t <= contact <= answered for contact in contacts)
+
+    def judge_keys(self):
+        """A key has one job at a time. Two are certain where the first was acknowledged before the second was submitted, and
+        nothing that can have ended the first was logged before the second was acknowledged."""
+        tables = self.tables
+        rivals = [(key, ids) for key, ids in ((key, ids & tables.acked.keys()) for key, ids in tables.keyed.items())
+                  if len(ids) > 1]
+        submits = self.submits_of(set().union(*(ids for _, ids in rivals)))
+        for (queue, key), ids in rivals:
+            lives = [(tables.acked[job], self.alive_until(job), job) for job in ids]
+            for second in ids:
+                submitted, acked = min(submits[second])[0], tables.acked[second]
+                for begin, end, first in lives:
+                    if begin < submitted and acked < end:
+                        self.unexpected(f"{second} was acknowledged while {first} held the key {key} of queue {queue}")
+
+    def alive_until(self, job):
+        """Until when an acknowledged job had not ended for sure."""
+        tables = self.tables
+        times = [done[0] for done in tables.dones.get(job, ())] + tables.retries.get(job, [])
+        times += [table[job] for table in (tables.cancels, tables.purges) if job in table]
+        if job in tables.ends:
+            times.append(tables.ends[job][0])
+        return min(times, default=math.inf)
+
     # --- ends -----------------------------------------------------------------------------------------------------------
 
     def judge_end(self, job, t, end):
         """`t`: when it was told first; None: only the last reading tells."""
         tables = self.tables
-        dones = tables.dones.get(job, ())
+        dones = [done for done in tables.dones.get(job, ()) if t is None or done[0] <= t]
         if end.state == "succeeded":
-            if not any(done[3] == "succeeded" and done[4] == end.result and (t is None or done[0] <= t) for done in dones):
-                self.unexpected(f"{job} succeeded with {end.result or 'no result'}, which no worker had reported")
+            reports = [done for done in dones if done[3] == "succeeded" and done[4] == end.result]
+            self.judge_reports(job, t, f"succeeded with {end.result or 'no result'}", reports)
         elif end.state == "failed":
-            if not any(done[3] in ("failed", "rejected") and (t is None or done[0] <= t) for done in dones):
-                self.unexpected(f"{job} failed with {end.error or 'no code'}, which no worker had reported")
+            reports = [done for done in dones if done[3] in ("failed", "rejected")]
+            self.judge_reports(job, t, f"failed with {end.error or 'no code'}", reports)
+            more = tables.retries_allowed.get(job, 0)
+            if 0 < len(reports) <= more and all(done[3] == "failed" for done in reports):
+                self.unexpected(f"{job} failed with {end.error or 'no code'} after {len(reports)} tries of {more + 1}")
         elif end.state == "cancelled" and job not in tables.cancels:
             self.unexpected(f"{job} was cancelled, and nobody had asked for it")
+        elif end.state == "expired":
+            self.unexpected(f"{job} expired, and nobody had asked for that")
         final = tables.final.get(job)
         if t is not None and final is not None and final.state in ENDS and final != end and job not in tables.retries:
             self.unexpected(f"{job} was told to have ended as {end}, and at last as {final}")
+
+    def judge_reports(self, job, t, how, reports):
+        """`reports`: those of workers that say this end. One of them must count: once a job is given out with a higher attempt,
+        nothing does that is said of an earlier one. A run says by its beginning that it was given out."""
+        tables = self.tables
+        if not reports:
+            self.unexpected(f"{job} {how}, which no worker had reported")
+        elif job not in tables.retries:  # after one attempts go on from the end
+            last = max((run[2] for run in tables.runs.get(job, ()) if t is None or run[0] < t), default=0)
+            reported = max(done[2] for done in reports)
+            if reported < last:
+                self.unexpected(f"{job} {how}, as attempt {reported} reported, which attempt {last} had replaced")
 
     def judge_other_ends(self):
         for job, _, end in self.tables.other_ends:
@@ -258,7 +338,7 @@ class Judge:
 
     def judge_duplicate(self, job, first, second):
         self.report.duplicates += 1
-        cause = self.cause_between(first, second)
+        cause = self.cause_between(job, first, second)
         if cause:
             self.report.explained += 1
             self.report.explained_by[cause] += 1
@@ -267,13 +347,20 @@ class Judge:
                                     f"{(second[0] - first[0]) / 1e6:.1f} ms later on {second[1].name}, attempt {second[2]}; "
                                     "no lease had ended by what is logged")
 
-    def cause_between(self, first, second):
+    def cause_between(self, job, first, second):
         """What took the job from one of the two workers before it ran again: that of the first had its lease ended by then, or
         that of the second before the first ran, and began late."""
+        answered = self.answered(job, first, second)
         for silence in self.silences.of(first[1]):
-            if silence.end >= first[0] and silence.over <= second[0]:
+            if silence.end >= first[0] and silence.over <= second[0] and silence.begin <= answered:
                 return silence.cause
         return self.began_late(second, first[0])
+
+    def answered(self, job, first, second):
+        """When the broker had surely answered the report that ended the first run, and the job, before the second began."""
+        dones = self.tables.dones.get(job, ())
+        times = [done[0] for done in dones if done[1:3] == first[1:3] and done[3] in ENDING and first[0] <= done[0] < second[0]]
+        return self.silences.answered(first[1], max(times)) if times else math.inf
 
     def began_late(self, run, t):
         """What ended the lease of this run's worker before `t` and held the run up beyond it."""

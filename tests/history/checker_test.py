@@ -169,6 +169,91 @@ class Unexpected(Case):
         self.final(state="failed", result="", error="X")
         self.expect(unexpected=1, words="failed with X")
 
+    def fails(self, runs, retries):
+        """A job that failed for good after so many failed runs."""
+        self.submit(retries=[retries])
+        self.acked()
+        for attempt in range(1, runs + 1):
+            self.run_of(2 * attempt + 1, attempt=attempt)
+            self.done(2 * attempt + 2, attempt=attempt, outcome="failed", result="")
+        self.ended(50, state="failed", result="", error="FLAKY")
+        self.final(state="failed", result="", error="FLAKY")
+
+    def test_a_failure_with_retries_left(self):
+        self.fails(runs=2, retries=2)
+        self.expect(unexpected=1, words="failed with FLAKY after 2 tries of 3")
+
+    def test_a_failure_after_the_last_retry_is_none(self):
+        self.fails(runs=3, retries=2)
+        self.assertEqual(1, self.expect().failed)
+
+    def test_a_rejection_with_retries_left_is_none(self):
+        self.submit(retries=[2])
+        self.acked()
+        self.run_of()
+        self.done(outcome="rejected", result="")
+        self.final(state="failed", result="", error="DOOMED")
+        self.expect()
+
+    def test_a_job_that_expired(self):
+        self.submit()
+        self.acked()
+        self.ended(state="expired", result="")
+        self.final(state="expired", result="")
+        self.expect(unexpected=1, words="j expired")
+
+    def replaced(self, reported, result="r", outcome="succeeded", state="succeeded"):
+        """Run on a worker that is stopped for longer than a lease, and once more on another; the first says its word at
+        `reported`, and that is told."""
+        self.submit()
+        self.acked()
+        self.run_of(3)
+        self.fault(4, 60, what="stop")
+        self.run_of(50, worker="worker-x-3", attempt=2)
+        self.done(51, worker="worker-x-3", attempt=2, result="r2")
+        self.done(reported, result=result, outcome=outcome)
+        self.ended(62, state=state, result=result)
+        self.final(state=state, result=result)
+
+    def test_a_success_of_a_run_that_another_had_replaced(self):
+        self.replaced(reported=61)
+        self.expect(unexpected=1, duplicates=1, explained=1, words="as attempt 1 reported, which attempt 2 had replaced")
+
+    def test_a_success_that_was_reported_in_time_and_taken_too_late(self):
+        self.replaced(reported=4)
+        self.expect(unexpected=1, duplicates=1, explained=1, words="which attempt 2 had replaced")
+
+    def test_a_rejection_of_a_run_that_another_had_replaced(self):
+        self.replaced(reported=61, result="", outcome="rejected", state="failed")
+        self.expect(unexpected=1, duplicates=1, explained=1, words="which attempt 2 had replaced")
+
+    def test_a_replaced_run_with_the_result_of_the_one_that_counts_is_none(self):
+        self.replaced(reported=61, result="r2")
+        self.expect(duplicates=1, explained=1)
+
+    def test_an_end_before_an_asked_retry_that_is_told_after_the_next_run_began_is_none(self):
+        self.submit()
+        self.acked()
+        self.run_of()
+        self.done()
+        self.line("client-d-5", 5, "retry", ids=["j"])
+        self.run_of(6, attempt=2)
+        self.ended(7)
+        self.done(8, attempt=2, result="s")
+        self.final(result="s")
+        self.expect()
+
+    def test_a_run_that_was_given_out_twice_as_the_same_attempt_is_none(self):
+        self.submit()
+        self.acked()
+        self.run_of(3)
+        self.run_of(50, worker="worker-x-3")
+        self.done(51, worker="worker-x-3", result="s")
+        self.done(52)
+        self.fault(4, 49, what="stop")
+        self.final()
+        self.expect(duplicates=1, explained=1)
+
     def test_a_cancelled_job_that_nobody_cancelled(self):
         self.submit()
         self.acked()
@@ -211,6 +296,86 @@ class Unexpected(Case):
         self.submit(2, payloads=["other"])
         self.line("client-c-1", 3, "submit", queue="q", again=1, ids=["j"], payloads=["p"])
         self.expect(unexpected=2)
+
+
+class Keys(Case):
+    """Two jobs of one key of a queue: the first holds it, the second is merged into it."""
+
+    def stands_for(self, answered=2):
+        self.sound()
+        self.submit(1, ["m"])
+        self.merged(answered, ["m"], ["j"])
+
+    def test_a_merged_job(self):
+        self.stands_for()
+        self.final(job="m", state="NOT_FOUND", result="")
+        self.assertEqual(1, self.expect().merged)
+
+    def test_a_merged_job_that_runs(self):
+        self.stands_for()
+        self.run_of(job="m")
+        self.done(job="m")
+        self.final(job="m")
+        self.expect(unexpected=1, words="m ran, and had been merged into another job")
+
+    def test_a_merged_job_that_ends(self):
+        self.stands_for()
+        self.line("client-c-1", 3, "cancel", ids=["m"])
+        self.final(job="m", state="cancelled", result="")
+        self.expect(unexpected=1, words="m ended, and had been merged into another job")
+
+    def test_a_merged_job_that_was_accepted_as_well(self):
+        self.stands_for()
+        self.acked(3, ["m"])
+        self.run_of(job="m")
+        self.done(job="m")
+        self.final(job="m")
+        self.expect()
+
+    def test_a_merged_job_whose_submit_may_have_been_sent_twice(self):
+        for number, twice in enumerate((
+                lambda: self.stands_for(answered=1001),
+                lambda: (self.stands_for(), self.line("client-c-1", 2, "contact", what="back")),
+                lambda: (self.stands_for(), self.submit(0, ["m"], file="client-c-5")))):
+            with self.subTest(number):
+                self.files.clear()
+                twice()
+                self.run_of(job="m")
+                self.done(job="m")
+                self.final(job="m")
+                self.expect()
+
+    def both(self, second=10, queue="q"):
+        """Each runs, and they follow each other closely."""
+        self.submit(1, keys=["key"])
+        self.acked(2)
+        self.submit(second, ["k"], keys=["key"], queue=queue)
+        self.acked(second + 2, ["k"])
+        for job, t in (("j", 20), ("k", 40)):
+            self.run_of(t, job)
+            self.done(t + 1, job)
+            self.final(job=job)
+
+    def test_a_key_that_two_jobs_hold(self):
+        self.both()
+        self.expect(unexpected=1, words="k was acknowledged while j held the key key of queue q")
+
+    def test_a_key_that_one_job_holds_after_the_other(self):
+        self.both(second=19)
+        self.expect()
+
+    def test_a_key_of_two_queues(self):
+        self.both(queue="other")
+        self.expect()
+
+    def test_a_key_whose_jobs_were_submitted_together(self):
+        self.both(second=2)
+        self.expect()
+
+    def test_a_key_whose_first_job_was_cancelled_in_time(self):
+        self.both()
+        self.line("client-c-1", 9, "cancel", ids=["j"])
+        self.expect()
 
 
 class Program(Case):

@@ -6,7 +6,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from small_history import REATTACH, Case  # noqa: E402
+from small_history import LEASE, REATTACH, Case  # noqa: E402
 
 
 class Duplicates(Case):
@@ -153,6 +153,60 @@ class Duplicates(Case):
         self.twice(again=45)
         self.fault(4, 80, what="black hole", role="network", pid=0)
         self.fault(40, 75, what="stop", role="broker", name="", pid=7)
+        self.expect_cause("network black hole")
+
+    def answered(self, again):
+        """The first run's success is reported at 4, and yet the job runs again, at `again`."""
+        self.done(4)
+        self.twice(again=again)
+
+    def test_a_kill_long_after_the_end_was_reported(self):
+        self.answered(again=5100)
+        self.fault(5004, 5005)
+        self.expect(duplicates=1, unexpected=0, words="no lease had ended")
+
+    def test_a_kill_just_after_the_end_was_reported(self):
+        self.answered(again=5100)
+        self.fault(60, 61)
+        self.expect_cause("worker kill")
+
+    def test_a_kill_long_after_a_failed_report_of_the_end(self):
+        # Nobody takes a report that is made without a session, or is held up with its connection or by the broker.
+        for what, held_up in (("lost", lambda: (self.session(5, "lost"), self.session(70, "back"))),
+                              ("trouble", lambda: (self.session(40, "trouble"), self.session(70, "trouble"))),
+                              ("black hole", lambda: self.fault(5, 70, "black hole", "network", "w", 0)),
+                              ("delay", lambda: self.fault(5, 70, "delay", "network", "w", 0)),
+                              ("stop", lambda: self.fault(5, 70, "stop", "broker", "", 7))):
+            with self.subTest(what):
+                self.files.clear()
+                self.line("nemesis-n-8", 0, "settings", lease_ms=LEASE, reattach_ms=REATTACH)
+                held_up()
+                self.answered(again=300)
+                self.fault(125, 126)
+                self.expect(duplicates=1, explained=1)
+
+    def test_a_kill_long_after_the_end_was_reported_where_nobody_knows_the_lease(self):
+        self.files.clear()
+        self.answered(again=5100)
+        self.fault(5004, 5005)
+        self.expect_cause("worker kill")
+
+    def test_a_kill_long_after_a_run_that_was_stopped(self):
+        # Its job goes on, if nobody wanted it cancelled.
+        self.done(4, outcome="cancelled", result="")
+        self.twice(again=5100)
+        self.fault(5004, 5005)
+        self.expect_cause("worker kill")
+
+    def test_a_silence_before_the_end_was_reported(self):
+        self.submit()
+        self.acked()
+        self.run_of(3)
+        self.fault(4, 45, what="black hole", role="network", pid=0)
+        self.run_of(50, worker="worker-x-3", attempt=2)
+        self.done(5)
+        self.done(51, worker="worker-x-3", attempt=2)
+        self.final(200)
         self.expect_cause("network black hole")
 
     def test_a_fault_on_another_worker_explains_nothing(self):

@@ -41,8 +41,11 @@ class End:
 @dataclass
 class Histories:
     submitted: dict = field(default_factory=dict)  # id → payload's digest
+    submits: list = field(default_factory=list)  # (t, process, ids) of each line
+    retries_allowed: dict = field(default_factory=dict)  # id → how many failed runs do not end it yet, where it is any
+    keyed: dict = field(default_factory=dict)  # (queue, key) → ids
     acked: dict = field(default_factory=dict)  # id → when it was told first; so all that are dictionaries of times
-    merged: set = field(default_factory=set)
+    merged: dict = field(default_factory=dict)
     refused: dict = field(default_factory=dict)  # code → ids
     cancels: dict = field(default_factory=dict)
     retries: dict = field(default_factory=dict)  # id → list of times
@@ -54,14 +57,22 @@ class Histories:
     final: dict = field(default_factory=dict)  # id → End of the last reading; its state may be none of an end, or a code
     runs: dict = field(default_factory=dict)  # id → list of runs
     dones: dict = field(default_factory=dict)  # id → list of dones
+    contacts: dict = field(default_factory=dict)  # client's process → times at which it lost its broker or had it back
     sessions: dict = field(default_factory=dict)  # process → list of (t, what)
     faults: list = field(default_factory=list)
     settings: dict = field(default_factory=dict)
     other_payloads: list = field(default_factory=list)  # ids submitted twice with different payloads
     processes: list = field(default_factory=list)
 
-    def _submit(self, line, _):
+    def _submit(self, line, process):
         ids, payloads = line["ids"], line["payloads"]
+        self.submits.append((line["t"], process, ids))
+        if "retries" in line:
+            self.retries_allowed.update((job, more) for job, more in zip(ids, line["retries"]) if more)
+        if "keys" in line:
+            for job, key in zip(ids, line["keys"]):
+                if key:
+                    self.keyed.setdefault((line["queue"], key), set()).add(job)
         if not self.submitted.keys().isdisjoint(ids):
             for job, payload in zip(ids, payloads):
                 if self.submitted.get(job, payload) != payload:
@@ -79,7 +90,7 @@ class Histories:
         self._first(self.acked, line)
 
     def _merged(self, line, _):
-        self.merged.update(line["ids"])
+        self._first(self.merged, line)
 
     def _refused(self, line, _):
         self.refused.setdefault(line["code"], []).extend(line["ids"])
@@ -135,8 +146,8 @@ class Histories:
     def _settings(self, line, _):
         self.settings.update(line)
 
-    def _nothing(self, line, process):
-        pass
+    def _contact(self, line, process):
+        self.contacts.setdefault(process, []).append(line["t"])
 
     def _read_faults(self, lines):
         open_faults = {}
@@ -159,13 +170,12 @@ class Histories:
             self._read_faults(list(lines_of(path)))
             return
         take = {event: getattr(self, "_" + event) for event in EVENTS}
-        take.update(contact=self._nothing)
         for line in lines_of(path):
             take[line["e"]](line, process)
 
 
 EVENTS = ("submit", "acked", "merged", "refused", "cancel", "retry", "purge", "unknown", "ended", "final", "run", "done",
-          "session", "settings")
+          "session", "settings", "contact")
 
 
 def lines_of(path):

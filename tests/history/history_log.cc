@@ -76,6 +76,17 @@ Line& Line::texts(std::string_view name, std::span<const std::string> values) {
   return *this;
 }
 
+Line& Line::numbers(std::string_view name, std::span<const std::int64_t> values) {
+  begin(name);
+  out_ += '[';
+  for (const std::int64_t value : values) {
+    if (out_.back() != '[') out_ += ',';
+    out_ += std::to_string(value);
+  }
+  out_ += ']';
+  return *this;
+}
+
 Result<Log> Log::open(const std::string& directory, std::string_view role, std::string_view name) {
   const std::string path =
       directory + "/" + std::string(role) + "-" + std::string(name) + "-" + std::to_string(::getpid()) + ".jsonl";

@@ -20,6 +20,7 @@ class Line {
   Line& number(std::string_view name, std::int64_t value);
   Line& ids(std::string_view name, std::span<const JobId> ids);
   Line& texts(std::string_view name, std::span<const std::string> values);
+  Line& numbers(std::string_view name, std::span<const std::int64_t> values);
   // The whole line, with its end.
   [[nodiscard]] std::string whole() const { return out_ + "}\n"; }
 

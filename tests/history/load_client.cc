@@ -95,12 +95,22 @@ Status LoadClient::submit(const std::string& queue, std::vector<JobId> ids, bool
     return std::pair(template_key(a, mix), a) < std::pair(template_key(b, mix), b);
   });
   std::vector<Plan> plans;
-  std::vector<std::string> digests;
+  std::vector<std::string> digests, keys;
+  std::vector<std::int64_t> retries;
   for (const JobId& id : ids) {
-    plans.push_back(plan_of(id, queue, mix));
-    digests.push_back(digest(plans.back().payload));
+    const Plan& plan = plans.emplace_back(plan_of(id, queue, mix));
+    digests.push_back(digest(plan.payload));
+    keys.push_back(plan.key);
+    retries.push_back(plan.shared.options.retries);
   }
-  log_.write(Line("submit").text("queue", queue).number("again", again ? 1 : 0).ids("ids", ids).texts("payloads", digests));
+  Line line("submit");
+  line.text("queue", queue).number("again", again ? 1 : 0).ids("ids", ids).texts("payloads", digests);
+  // Most jobs have neither.
+  if (std::any_of(keys.begin(), keys.end(), [](const std::string& key) { return !key.empty(); })) line.texts("keys", keys);
+  if (std::any_of(retries.begin(), retries.end(), [](std::int64_t more) { return more > 0; })) {
+    line.numbers("retries", retries);
+  }
+  log_.write(line);
   for (std::size_t i = 0; i < ids.size(); ++i) {
     client::JobItem item;
     item.id = ids[i];

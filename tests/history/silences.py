@@ -7,6 +7,11 @@ worker has `reattach_ms` from then on. A worker that was killed is silent for ev
 What counts as silence: stops and kills of the process, what was done to its connection (but a delay: what it says arrives), and
 the time in which the worker itself says that it has no session. Those that touch are one silence. A session that is lost where
 nothing was done to worker or broker is none: nobody may lose his session for a slow disk.
+
+A job whose worker has reported its end, and was answered, is not taken from it by what happens to that worker later. The worker
+does not log the answer. But it gives a session up whose broker leaves a report unanswered for a lease, however slow the disk is,
+and logs that. So a report is answered for sure after two leases (the second is for a machine that is slow itself) in which the
+worker logged no trouble and nothing was done to it, its connection or the broker.
 """
 
 import math
@@ -50,7 +55,11 @@ class Silences:
         # A worker says something three times a lease: the broker may have heard it that long before the silence begins.
         self.third = self.lease // 3
         self._faults, self._downs, self._stops = {}, [], []
+        self._disturbed = {}  # pid, name, or None of the broker → (begin, end) of whatever was done
         for fault in tables.faults:
+            if fault.role in ("broker", "worker", "network"):
+                whose = {"broker": None, "worker": fault.pid, "network": fault.name}[fault.role]
+                self._disturbed.setdefault(whose, []).append((fault.begin, self._end_of(fault)))
             if fault.role == "broker" and fault.what in DOWN:
                 self._downs.append(fault)
             elif fault.role == "broker" and fault.what == "stop":
@@ -61,7 +70,12 @@ class Silences:
                 self._faults.setdefault(fault.name, []).append(fault)
         for faults in (self._downs, self._stops):
             faults.sort(key=lambda fault: fault.begin)
-        self._known = {}
+        self._known, self._known_troubles = {}, {}
+
+    @staticmethod
+    def _end_of(fault):
+        """A worker that was killed does not come back."""
+        return FOREVER if fault.end is None or (fault.role, fault.what) == ("worker", "kill") else fault.end
 
     def of(self, process):
         """The silences of a worker's process that ended its leases, in order."""
@@ -69,18 +83,38 @@ class Silences:
             self._known[process] = [one for chain in self._chains(process) for one in self._lives(chain)]
         return self._known[process]
 
-    def _chains(self, process):
-        parts = [(fault.begin, FOREVER if fault.end is None or fault.what == "kill" else fault.end, f"{fault.role} {fault.what}")
-                 for fault in self._faults.get(process.pid, []) + self._faults.get(process.name, [])]
-        lost = None
+    def answered(self, process, t):
+        """When a report that the worker made at `t` had been answered for sure; FOREVER if that cannot be told."""
+        if not self.lease:
+            return FOREVER
+        if process not in self._known_troubles:
+            troubles = self._without_session(process)
+            troubles += [(when, when) for when, _ in self._sessions.get(process, ())]
+            for whose in (None, process.pid, process.name):
+                troubles += self._disturbed.get(whose, ())
+            self._known_troubles[process] = sorted(troubles)
+        quiet = t
+        for begin, end in self._known_troubles[process]:
+            if begin > quiet + 2 * self.lease:
+                break
+            quiet = max(quiet, end)
+        return quiet + 2 * self.lease
+
+    def _without_session(self, process):
+        """(begin, end) of the times in which the worker says that it has none."""
+        times, lost = [], None
         for t, what in sorted(self._sessions.get(process, ())):
             if what == "lost" and lost is None:
                 lost = t
             elif what in ("back", "registered") and lost is not None:
-                parts.append((lost, t, ""))
+                times.append((lost, t))
                 lost = None
-        if lost is not None:
-            parts.append((lost, FOREVER, ""))
+        return times if lost is None else [*times, (lost, FOREVER)]
+
+    def _chains(self, process):
+        parts = [(fault.begin, self._end_of(fault), f"{fault.role} {fault.what}")
+                 for fault in self._faults.get(process.pid, []) + self._faults.get(process.name, [])]
+        parts += [(lost, back, "") for lost, back in self._without_session(process)]
         chains = []
         for begin, end, cause in sorted(parts):
             # It finds out at its next renewal that its connection is another one, and is heard by nobody until then.

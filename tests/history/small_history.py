@@ -27,11 +27,14 @@ class Case(unittest.TestCase):
     def line(self, file, t, event, **fields):
         self.files.setdefault(file, []).append(json.dumps({"t": t * MS, "e": event, **fields}))
 
-    def submit(self, t=1, ids=("j",), payloads=("p",)):
-        self.line("client-c-1", t, "submit", queue="q", again=0, ids=list(ids), payloads=list(payloads))
+    def submit(self, t=1, ids=("j",), payloads=("p",), file="client-c-1", queue="q", **fields):
+        self.line(file, t, "submit", queue=queue, again=0, ids=list(ids), payloads=list(payloads), **fields)
 
     def acked(self, t=2, ids=("j",)):
         self.line("client-c-1", t, "acked", ids=list(ids))
+
+    def merged(self, t=2, ids=("j",), into=("k",)):
+        self.line("client-c-1", t, "merged", ids=list(ids), into=list(into))
 
     def run_of(self, t=3, job="j", worker="worker-w-2", attempt=1, payload="p"):
         self.line(worker, t, "run", id=job, attempt=attempt, payload=payload)
