@@ -118,11 +118,12 @@ wire::Report to_report(std::string_view bytes) {
 }
 
 bool explain_end(const queue::OutcomeRecord& outcome, std::string& out) {
+  const bool tells_itself = outcome.reason == queue::EndReason::completed || outcome.reason == queue::EndReason::cancelled;
+  if (tells_itself && !outcome.report.empty()) return false;
   wire::Report report = to_report(outcome.report);  // of the last attempt, if one reported
   std::string text;
   switch (outcome.reason) {
     case queue::EndReason::completed:
-      if (!outcome.report.empty()) return false;
       break;
     case queue::EndReason::losses_spent:
       report.error_code = "LOSSES_SPENT";
@@ -134,7 +135,6 @@ bool explain_end(const queue::OutcomeRecord& outcome, std::string& out) {
       text = "it was not started before it expired";
       break;
     case queue::EndReason::cancelled:
-      if (!outcome.report.empty()) return false;
       report.error_code = "CANCELLED";
       text = outcome.attempts == 0 ? "it was cancelled before it ran" : "it was cancelled";
       break;

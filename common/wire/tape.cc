@@ -12,7 +12,7 @@ namespace {
 // What msgpack::parse calls. Returning false stops it.
 class TapeVisitor : public msgpack::null_visitor {
  public:
-  TapeVisitor(std::vector<TapeEntry>& entries, std::size_t frame_size) : entries_(entries), frame_size_(frame_size) {}
+  TapeVisitor(Tape::Entries& entries, std::size_t frame_size) : entries_(entries), frame_size_(frame_size) {}
 
   bool visit_nil() { return add(ValueKind::nil, 0) != nullptr; }
   bool visit_boolean(bool value) { return add_number(ValueKind::boolean, value ? 1 : 0); }
@@ -92,7 +92,7 @@ class TapeVisitor : public msgpack::null_visitor {
     return add(kind, size) != nullptr;
   }
 
-  std::vector<TapeEntry>& entries_;
+  Tape::Entries& entries_;
   std::size_t frame_size_;
   std::size_t depth_ = 0;
   std::optional<Error> error_;
@@ -101,7 +101,7 @@ class TapeVisitor : public msgpack::null_visitor {
 }  // namespace
 
 Status Tape::parse(std::string_view frame) {
-  entries_.clear();
+  entries_.resize(0);  // clear() would give the storage back
   TapeVisitor visitor(entries_, frame.size());
   std::size_t offset = 0;
   const bool complete = msgpack::parse(frame.data(), frame.size(), offset, visitor);

@@ -3,7 +3,8 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
-#include <vector>
+
+#include <absl/container/inlined_vector.h>
 
 #include "common/base/result.h"
 
@@ -27,6 +28,9 @@ struct TapeEntry {
 // Keeps its storage from one parse to the next. One thread.
 class Tape {
  public:
+  // A stored report or body is read from a tape of its own, once or more for every job: these few values allocate nothing.
+  using Entries = absl::InlinedVector<TapeEntry, 16>;
+
   // Reads the one msgpack value that `frame` must consist of. Errors: BAD_MESSAGE (not msgpack, cut off, trailing bytes, an
   // ext value), TOO_LARGE (nested deeper than limits::kMaxNesting, more values than limits::kMaxElements). After an error
   // entries() has what was read before it. A claimed count or length reserves nothing.
@@ -34,7 +38,7 @@ class Tape {
   [[nodiscard]] std::span<const TapeEntry> entries() const { return entries_; }
 
  private:
-  std::vector<TapeEntry> entries_;
+  Entries entries_;
 };
 
 }  // namespace rota::wire
