@@ -188,7 +188,9 @@ class MemoryStore final : public Store {
       kept->id = job.id;
       kept->flags = job.flags;
       live_bytes_ += kept->bytes();
-      ROTA_CHECK(live_.try_emplace(job.sequence, std::move(kept)).second);
+      const std::size_t before = live_.size();
+      live_.try_emplace(live_.end(), job.sequence, std::move(kept));
+      ROTA_CHECK(live_.size() == before + 1);
       ++info.jobs;
     }
   }
@@ -255,8 +257,9 @@ class MemoryStore final : public Store {
     job->number = next_end_++;
     finished_bytes_ += job->bytes();
     by_end_.emplace_back(job->number, end.id);
-    by_forget_.emplace(end.forget_at, end.id);
-    finished_[end.id] = std::move(job);
+    // Both orders are those of time, nearly.
+    by_forget_.emplace_hint(by_forget_.end(), end.forget_at, end.id);
+    finished_.try_emplace(finished_.end(), end.id, std::move(job));
   }
 
   void erase_live(queue::Sequence sequence) {

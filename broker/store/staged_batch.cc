@@ -106,11 +106,10 @@ std::size_t StagedBatch::bytes() const {
 std::optional<Batch::Body> StagedBatch::find(queue::Sequence sequence) const {
   const StagedJob* job = job_of(sequence);
   if (job == nullptr || job->dropped) return std::nullopt;
-  queue::SharedRecord shared;
-  ROTA_CHECK(decode_shared(buffers_->at(buffers_->shared[job->shared].payload), shared));
+  const StagedShared& shared = buffers_->shared[job->shared];
   std::string_view body = buffers_->at(job->fields);
   body.remove_prefix(body.size() - job->body_size);
-  return Body{shared.queue, shared.type, shared.spec, body, shared.policy};
+  return Body{buffers_->at(shared.queue), buffers_->at(shared.type), buffers_->at(shared.spec), body, shared.policy};
 }
 
 const StagedJob* StagedBatch::job_of(queue::Sequence sequence) const {
@@ -123,10 +122,9 @@ bool StagedBatch::is_dropped(queue::Sequence sequence) const {
 }
 
 bool StagedBatch::is_shared(std::uint32_t index, const queue::SharedRecord& shared) const {
-  queue::SharedRecord known;
-  ROTA_CHECK(decode_shared(buffers_->at(buffers_->shared[index].payload), known));
-  return known.queue == shared.queue && known.type == shared.type && known.policy == shared.policy &&
-         known.spec == shared.spec;
+  const StagedShared& known = buffers_->shared[index];
+  return buffers_->at(known.queue) == shared.queue && buffers_->at(known.type) == shared.type &&
+         known.policy == shared.policy && buffers_->at(known.spec) == shared.spec;
 }
 
 std::uint32_t StagedBatch::shared_index(const queue::SharedRecord& shared) {
@@ -144,7 +142,10 @@ std::uint32_t StagedBatch::shared_index(const queue::SharedRecord& shared) {
     buffers_->arena.resize(offset);
     return it->second;
   }
-  all.push_back({payload, 0});
+  queue::SharedRecord parts;
+  ROTA_CHECK(decode_shared(buffers_->at(payload), parts));
+  all.push_back({payload, 0, buffers_->piece_of(parts.queue), buffers_->piece_of(parts.type),
+                 buffers_->piece_of(parts.spec), parts.policy});
   return static_cast<std::uint32_t>(all.size() - 1);
 }
 

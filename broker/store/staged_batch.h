@@ -24,6 +24,9 @@ struct Piece {
 struct StagedShared {
   Piece payload;           // append_shared()
   std::uint32_t uses = 0;  // jobs of the batch that name it
+  // What the payload says: it is asked for with every job of the batch.
+  Piece queue, type, spec;
+  queue::Policy policy;
 };
 struct StagedJob {
   queue::Sequence sequence = 0;
@@ -77,6 +80,9 @@ struct BatchBuffers {
 
   void clear();
   [[nodiscard]] std::string_view at(Piece piece) const { return {arena.data() + piece.offset, piece.size}; }
+  [[nodiscard]] Piece piece_of(std::string_view part) const {
+    return {static_cast<std::size_t>(part.data() - arena.data()), part.size()};
+  }
 };
 
 // Lends buffers to batches. Thread-safe. Outlives them through shared ownership.
