@@ -191,9 +191,11 @@ void Auditor::judge_order() {
       // A dispatch that a crash kept from leaving is not seen.
       if (first.life != early->acked_life || second.life != first.life) continue;
       if (second.token < first.token && !one_never_left(*early, second)) {
+        const bool is_lower = late->ask.options.priority < early->ask.options.priority;
         return fail(name(late->ask.id) + " (priority " + std::to_string(late->ask.options.priority) +
                     ") was dispatched as " + text_of(second.token) + " before " + name(early->ask.id) + " (priority " +
-                    std::to_string(early->ask.options.priority) + ", accepted earlier) as " + text_of(first.token));
+                    std::to_string(early->ask.options.priority) + ") as " + text_of(first.token) + " although " +
+                    (is_lower ? "its priority is lower" : "it was accepted later"));
       }
     }
   }

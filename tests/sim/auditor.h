@@ -116,6 +116,8 @@ class Auditor {
   void claim_started(Session& session, std::uint64_t through);
   void judge_dispatch(server::Route route, const wire::Dispatch& dispatch);
   void judge_redispatch(Job& job, const Sent& before, Token token);
+  void judge_content(const Job& job, const wire::DispatchShared& shared, const wire::DispatchItem& item,
+                     const std::string& text);
   void judge_credit(const Session& session, const std::string& text);
   void judge_completed(const Question& asked, const wire::Completed& completed);
   void judge_counted(Job& job, Token token, AttemptEnd end, std::uint64_t first_seen);

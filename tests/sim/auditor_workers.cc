@@ -223,9 +223,8 @@ void Auditor::judge_dispatch(server::Route route, const wire::Dispatch& dispatch
     ++totals_.dispatches;
     if (job == nullptr || job->received_at == 0) return fail("a job is dispatched that nobody submitted: " + name(item.id));
     const std::string text = name(item.id) + " " + text_of(token);
-    if (shared.queue != job->ask.queue || shared.type != job->ask.type || item.payload != job->ask.payload) {
-      return fail(text + " is dispatched with another queue, type or payload than was submitted");
-    }
+    judge_content(*job, shared, item, text);
+    if (failed()) return;
     const auto serves = [](const std::vector<std::string>& all, std::string_view one) {
       return std::find(all.begin(), all.end(), one) != all.end();
     };
@@ -238,12 +237,12 @@ void Auditor::judge_dispatch(server::Route route, const wire::Dispatch& dispatch
     if (session.drained) return fail(text + " goes to " + session.name + ", whose drain was acknowledged");
     if (paused_.contains(job->ask.queue)) return fail(text + " is dispatched although its queue is paused");
     if (dispatch_of(item.id, token) != nullptr) return fail(text + " is dispatched twice under one token");
-    told_alive(*job, JobState::running, "DISPATCH");
     // Of a memory job the answer may leave before a dispatch that was decided earlier.
     const bool in_order = job->ask.options.durability == Durability::fsync && !job->may_be_forgotten;
     if (job->cancel_acked && !job->retried && in_order) {
       return fail(text + " is dispatched although its cancellation was acknowledged");
     }
+    told_alive(*job, JobState::running, "DISPATCH");
     judge_key(*job, text);
     judge_limits(*job, shared, item, text);
     // A dispatch that a crash kept from leaving counts too.
@@ -265,6 +264,14 @@ void Auditor::judge_dispatch(server::Route route, const wire::Dispatch& dispatch
     judge_credit(session, text);
     if (failed()) return;
   }
+}
+
+void Auditor::judge_content(const Job& job, const wire::DispatchShared& shared, const wire::DispatchItem& item,
+                            const std::string& text) {
+  if (shared.queue != job.ask.queue || shared.type != job.ask.type) {
+    return fail(text + " is dispatched with another queue or type than was submitted");
+  }
+  if (item.payload != job.ask.payload) return fail(text + " is dispatched with another payload than was submitted");
 }
 
 void Auditor::judge_credit(const Session& session, const std::string& text) {

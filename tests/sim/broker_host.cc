@@ -152,7 +152,9 @@ void BrokerHost::send(Side side, Route route, std::string_view frame) {
     life_->goodbyes->emplace(route, std::pair(side, std::string(frame)));
     return;
   }
-  for (auto& [to, bytes] : parts_.saboteur.outbound(side, route, frame)) put_on_line(side, to, bytes);
+  for (const Saboteur::Frame& one : parts_.saboteur.outbound({side, route, std::string(frame)})) {
+    put_on_line(one.side, one.route, one.bytes);
+  }
 }
 
 void BrokerHost::put_on_line(Side side, Route route, const std::string& frame) {
@@ -364,7 +366,7 @@ void BrokerHost::hand_in(Side side, LineId line, const std::string& frame) {
   for (const std::string& bytes : parts_.saboteur.inbound(side, route, frame, *life.core, parts_.timeline.now())) {
     life.engine->on_frame(side, route, bytes, parts_.timeline.now());
   }
-  for (auto& [to, bytes] : parts_.saboteur.forged()) put_on_line(side, to, bytes);
+  for (const Saboteur::Frame& one : parts_.saboteur.forged()) put_on_line(one.side, one.route, one.bytes);
 }
 
 void BrokerHost::take_garbage() {

@@ -8,58 +8,6 @@
 namespace rota::sim {
 namespace {
 
-constexpr std::string_view kNames[] = {
-    "none",
-    "ack-before-commit",
-    "lost-accept",
-    "lost-outcome",
-    "token-ignored",
-    "stale-kept",
-    "stale-told-ok",
-    "lost-requeue",
-    "double-dispatch",
-    "double-completion",
-    "credit-overrun",
-    "priority-inversion",
-    "newest-first",
-    "forgotten-dedup",
-    "lost-wait",
-    "ignored-pause",
-    "ignored-cancel",
-    "ignored-delay",
-    "ignored-key",
-    "short-lease",
-    "swapped-payload",
-    "weaker-durability",
-    "invented-result",
-    "unsent-loss",
-    "late-dispatch",
-    "gap-in-list",
-    "list-repeats",
-    "ignored-purge",
-    "ignored-retry",
-    "ignored-drain",
-    "ignored-goodbye",
-    "swallowed-refusal",
-    "ignored-read-error",
-    "early-forget",
-    "ignored-keep",
-    "ignored-memory-limit",
-    "ignored-retries",
-    "ignored-rejection",
-    "ignored-losses",
-    "ignored-expiry",
-    "late-expiry",
-    "ignored-run-at",
-    "ignored-backoff",
-    "ignored-time-limit",
-    "ignored-disconnect",
-    "endless-run",
-    "deaf-run",
-    "started-late",
-};
-static_assert(std::size(kNames) == kCanaries);
-
 queue::Sequence sequence_of(const queue::Change& change) {
   return std::visit(
       [](const auto& body) -> queue::Sequence {
@@ -76,6 +24,9 @@ queue::Sequence sequence_of(const queue::Change& change) {
       change.body);
 }
 
+// Only whether jobs have ended is asked.
+bool looks_up(const server::ReadTask& task) { return !task.ids.empty() && task.sequences.empty() && !task.list; }
+
 std::string encoded(const wire::Message& message) {
   std::string frame;
   wire::encode(message, frame);
@@ -84,14 +35,14 @@ std::string encoded(const wire::Message& message) {
 
 }  // namespace
 
-std::string_view canary_name(Canary canary) { return kNames[static_cast<std::size_t>(canary)]; }
-
 void Saboteur::broker_started() {
   workers_.clear();
   hellos_.clear();
   succeeding_.clear();
   lost_.clear();
   held_back_.clear();
+  taken_.reset();
+  doubled_.clear();
 }
 
 // --- what comes in ------------------------------------------------------------------------------------------------------
@@ -108,7 +59,8 @@ bool Saboteur::rewrite(server::Side side, server::Route route, wire::Message& me
   if (auto* submit = std::get_if<wire::Submit>(&message.body)) rewrite(*submit);
   if (auto* complete = std::get_if<wire::Complete>(&message.body)) {
     if (is(Canary::credit_overrun) && complete->credit > 0) complete->credit += 3;
-    if (is(Canary::token_ignored)) rewrite(*complete, core, now);
+    if (is(Canary::token_ignored)) forge_token(route, message.request, *complete, core, now);
+    if (is(Canary::second_success)) count_twice(route, message.request, *complete);
     for (wire::CompleteItem& item : complete->items) {
       if (is(Canary::ignored_rejection) && item.end == AttemptEnd::rejected) item.end = AttemptEnd::lost;
       if (item.end == AttemptEnd::succeeded) succeeding_[{route, message.request}].push_back(item.job.id);
@@ -159,7 +111,7 @@ void Saboteur::rewrite(wire::Submit& submit) {
     if (is(Canary::priority_inversion)) options.priority = static_cast<std::int8_t>(-options.priority);
     if (is(Canary::ignored_delay)) options.delay = Millis{0};
     if (is(Canary::ignored_retries)) options.retries = 100;
-    if (is(Canary::ignored_losses)) options.losses = 100;
+    if (is(Canary::ignored_losses) || is(Canary::second_success)) options.losses = 100;
     if (is(Canary::ignored_expiry)) options.expires = Millis{0};
     if (is(Canary::ignored_run_at)) options.run_at = Wall{};
     if (is(Canary::ignored_backoff)) options.backoff = Millis{0};
@@ -185,11 +137,26 @@ void Saboteur::rewrite(wire::Submit& submit) {
   submit.shared = std::move(each);
 }
 
-void Saboteur::rewrite(wire::Complete& complete, const queue::Core& core, Now now) const {
+// What comes again is told to count anyway: it is the first report of a run that must be told that it comes too late.
+// What the engine gives out because of it waits for the answer: the worker that really has the job has no room for more.
+void Saboteur::forge_token(server::Route route, wire::Request request, wire::Complete& complete, const queue::Core& core,
+                           Now now) {
   for (wire::CompleteItem& item : complete.items) {
+    const bool is_first = reported_.emplace(item.job.token, item.job.id).second;
     const auto view = core.view(item.job.id, now);
-    if (view && view->state == JobState::running) item.job.token = view->token;
+    if (!is_first || !view || view->state != JobState::running || view->token == item.job.token) continue;
+    item.job.token = view->token;
+    if (!taken_) taken_ = Taken{{route, request}, frames_out_, {}};
   }
+}
+
+// To the engine the run is lost, so that the job runs again; its worker is told that it counts, when that is under way.
+void Saboteur::count_twice(server::Route route, wire::Request request, wire::Complete& complete) {
+  if (complete.items.size() != 1) return;
+  wire::CompleteItem& item = complete.items.front();
+  if (item.end != AttemptEnd::succeeded || doubled_.contains(item.job.id) || !dice_.chance(0.3)) return;
+  item.end = AttemptEnd::lost;
+  doubled_[item.job.id].asked = {route, request};
 }
 
 bool Saboteur::forge_cancelled(server::Route route, const wire::Message& message, const queue::Core& core, Now now) {
@@ -204,64 +171,41 @@ bool Saboteur::forge_cancelled(server::Route route, const wire::Message& message
     result.state = JobState::cancelled;
     answer.items.push_back(result);
   }
-  forged_.emplace_back(route, encoded({message.request, answer}));
+  forged_.push_back({server::Side::client, route, encoded({message.request, answer})});
   return true;
 }
 
 // --- what goes out ------------------------------------------------------------------------------------------------------
 
-Saboteur::Frames Saboteur::outbound(server::Side /*side*/, server::Route route, std::string_view frame) {
+Saboteur::Frames Saboteur::outbound(Frame frame) {
   Frames out;
   if (canary_ == Canary::none) {
-    out.emplace_back(route, frame);
+    out.push_back(std::move(frame));
     return out;
   }
-  const std::string bytes(frame);
-  Result<wire::Message> message = decoder_.decode(bytes);
+  Result<wire::Message> message = decoder_.decode(frame.bytes);
   if (!message.ok()) {
-    out.emplace_back(route, bytes);
+    out.push_back(std::move(frame));
     return out;
   }
   ++frames_out_;
   Frames more;
-  if (is(Canary::late_dispatch)) release_old(more);
-  if (rewrite_answer(route, *message, more)) out.emplace_back(route, encoded(*message));
-  for (auto& one : more) out.push_back(std::move(one));
+  release_old(more);
+  if (rewrite_answer(frame.route, *message, more)) out.push_back({frame.side, frame.route, encoded(*message)});
+  for (Frame& one : more) out.push_back(std::move(one));
   return out;
 }
 
 bool Saboteur::rewrite_answer(server::Route route, wire::Message& message, Frames& out) {
   if (auto* welcome = std::get_if<wire::Welcome>(&message.body); welcome != nullptr && welcome->lease.count() > 0) {
     note_welcome(route, message.request);
-    if (is(Canary::stale_kept)) {
-      for (auto* codes : {&welcome->started, &welcome->finished}) {
-        std::replace(codes->begin(), codes->end(), Code::stale, Code::ok);
-      }
-    }
+    const auto forgive = [](std::vector<Code>& codes) { std::replace(codes.begin(), codes.end(), Code::stale, Code::ok); };
+    if (is(Canary::stale_kept)) forgive(welcome->started);
+    if (is(Canary::stale_taken)) forgive(welcome->finished);
   } else if (auto* dispatch = std::get_if<wire::Dispatch>(&message.body)) {
-    bool again = false;
-    for (const wire::DispatchItem& item : dispatch->items) again = again || dispatched_.contains(item.id);
-    if (is(Canary::swapped_payload) && dispatch->items.size() > 1) {
-      std::swap(dispatch->items.front().payload, dispatch->items.back().payload);
-    }
-    if (is(Canary::late_expiry)) {
-      for (wire::DispatchItem& item : dispatch->items) item.expires_in = expiries_[item.id];
-    }
-    const std::string bytes = encoded(message);
-    if (is(Canary::late_dispatch) && hold_back(route, *dispatch, bytes, out)) return false;
-    for (const wire::DispatchItem& item : dispatch->items) dispatched_[item.id] = bytes;
-    if (is(Canary::lost_requeue) && again) return false;
-    if (is(Canary::double_dispatch) && dice_.chance(0.2)) {
-      for (const auto& [other, session] : workers_) {
-        if (other != route) {
-          out.emplace_back(other, bytes);
-          break;
-        }
-      }
-    }
+    return rewrite_dispatch(route, message, *dispatch, out);
   } else if (auto* completed = std::get_if<wire::Completed>(&message.body)) {
-    if (is(Canary::stale_told_ok)) std::replace(completed->codes.begin(), completed->codes.end(), Code::stale, Code::ok);
-    if (is(Canary::double_completion)) send_again(route, message, out);
+    return rewrite_completed(route, message, *completed, out);
   } else if (auto* listed = std::get_if<wire::Listed>(&message.body)) {
     if (is(Canary::gap_in_list) && listed->jobs.size() > 2) listed->jobs.erase(listed->jobs.begin() + 1);
     if (is(Canary::list_repeats) && !listed->jobs.empty()) listed->jobs.push_back(listed->jobs.front());
@@ -278,30 +222,97 @@ bool Saboteur::rewrite_answer(server::Route route, wire::Message& message, Frame
   return true;
 }
 
+bool Saboteur::rewrite_dispatch(server::Route route, wire::Message& message, wire::Dispatch& dispatch, Frames& out) {
+  bool again = false;
+  for (const wire::DispatchItem& item : dispatch.items) again = again || dispatched_.contains(item.id);
+  if (is(Canary::swapped_payload) && dispatch.items.size() > 1) {
+    std::swap(dispatch.items.front().payload, dispatch.items.back().payload);
+  }
+  if (is(Canary::late_expiry)) {
+    for (wire::DispatchItem& item : dispatch.items) item.expires_in = expiries_[item.id];
+  }
+  const std::string bytes = encoded(message);
+  if (is(Canary::late_dispatch) && hold_back(route, dispatch, bytes, out)) return false;
+  if (taken_) {
+    taken_->behind.push_back({server::Side::worker, route, bytes});
+    return false;
+  }
+  if (is(Canary::second_success)) release_late_answers(dispatch, out);
+  for (const wire::DispatchItem& item : dispatch.items) dispatched_[item.id] = bytes;
+  if (is(Canary::lost_requeue) && again) return false;
+  if (is(Canary::double_dispatch) && dice_.chance(0.2)) {
+    for (const auto& [other, session] : workers_) {
+      if (other != route) {
+        out.push_back({server::Side::worker, other, bytes});
+        break;
+      }
+    }
+  }
+  return true;
+}
+
+bool Saboteur::rewrite_completed(server::Route route, const wire::Message& message, wire::Completed& completed,
+                                 Frames& out) {
+  const std::pair asked{route, message.request};
+  if (is(Canary::stale_told_ok)) std::replace(completed.codes.begin(), completed.codes.end(), Code::stale, Code::ok);
+  if (is(Canary::rerun_finished)) send_again(route, message, out);
+  if (taken_ && taken_->asked == asked) {
+    for (Frame& one : taken_->behind) out.push_back(std::move(one));
+    taken_.reset();
+  }
+  for (auto& [id, doubled] : doubled_) {
+    if (doubled.answered || doubled.asked != asked) continue;
+    doubled.answer = encoded(message);
+    return false;
+  }
+  return true;
+}
+
 bool Saboteur::hold_back(server::Route route, const wire::Dispatch& dispatch, const std::string& bytes, Frames& out) {
   for (const wire::DispatchItem& item : dispatch.items) {
     const auto held = held_back_.find(item.id);
     if (held == held_back_.end()) continue;
-    out.emplace_back(route, bytes);
-    if (workers_.contains(held->second.route)) out.emplace_back(held->second.route, std::move(held->second.bytes));
+    out.push_back({server::Side::worker, route, bytes});
+    send_held(held->second.session, held->second.bytes, out);
     held_back_.erase(held);
     return true;
   }
-  if (!dice_.chance(0.2)) return false;
+  const auto worker = workers_.find(route);
+  if (worker == workers_.end() || !dice_.chance(0.2)) return false;
   // One is enough to find it by when it leaves.
-  held_back_[dispatch.items.front().id] = {route, bytes, frames_out_};
+  held_back_[dispatch.items.front().id] = {worker->second, bytes, frames_out_};
   return true;
 }
 
-// Nobody else was given the job: it leaves after all, for a dispatch that never leaves would be another bug.
+void Saboteur::send_held(const Uuid& session, const std::string& bytes, Frames& out) const {
+  for (const auto& [route, worker] : workers_) {
+    if (worker == session) return out.push_back({server::Side::worker, route, bytes});
+  }
+}
+
+// Nobody else was given the job: it leaves after all, for a dispatch that never leaves would be another bug. So would be
+// all that waits for an answer that does not come.
 void Saboteur::release_old(Frames& out) {
-  static constexpr std::uint64_t kPatience = 50;
+  static constexpr std::uint64_t kPatience = 400;
   std::erase_if(held_back_, [&](const auto& entry) {
     const HeldBack& held = entry.second;
     if (frames_out_ < held.since + kPatience) return false;
-    if (workers_.contains(held.route)) out.emplace_back(held.route, held.bytes);
+    send_held(held.session, held.bytes, out);
     return true;
   });
+  if (!taken_ || frames_out_ < taken_->since + kPatience) return;
+  for (Frame& one : taken_->behind) out.push_back(std::move(one));
+  taken_.reset();
+}
+
+// The job leaves once more: now its first run may be told to count.
+void Saboteur::release_late_answers(const wire::Dispatch& dispatch, Frames& out) {
+  for (const wire::DispatchItem& item : dispatch.items) {
+    const auto at = doubled_.find(item.id);
+    if (at == doubled_.end() || at->second.answered) continue;
+    at->second.answered = true;
+    if (!at->second.answer.empty()) out.push_back({server::Side::worker, at->second.asked.first, at->second.answer});
+  }
 }
 
 // The job that this answer counts as done goes out once more.
@@ -316,7 +327,7 @@ void Saboteur::send_again(server::Route route, const wire::Message& completed, F
     auto& dispatch = std::get<wire::Dispatch>(old->body);
     std::erase_if(dispatch.items, [&](const wire::DispatchItem& item) { return item.id != id; });
     for (wire::DispatchItem& item : dispatch.items) item.dispatch += 1'000'000;
-    out.emplace_back(route, encoded(*old));
+    out.push_back({server::Side::worker, route, encoded(*old)});
     return;
   }
 }
@@ -338,7 +349,7 @@ void Saboteur::before_commit(SimBatch& batch) {
 }
 
 void Saboteur::after_read(server::ReadTask& task) {
-  if (is(Canary::ignored_read_error) && !task.status.ok()) {
+  if (is(Canary::ignored_read_error) && !task.status.ok() && looks_up(task)) {
     task.status = {};
     for (const JobId& id : task.ids) task.found.asked(id);
   }

@@ -131,20 +131,32 @@ int run_seeds(const Arguments& arguments) {
   return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-// Seeds until the planted bug is found, at most so many.
+// Seeds until the planted bug is found by the rule that it breaks, at most so many. A seed that another rule ends says
+// nothing of that one.
 bool hunt(Canary canary, const Arguments& arguments) {
   running_canary = canary_name(canary).data();  // a literal
+  const std::string name(canary_name(canary));
+  std::uint64_t others = 0;
+  std::string other;
   for (std::uint64_t seed = arguments.from; seed < arguments.from + arguments.seeds; ++seed) {
     note_running(seed);
     World world(seed, canary, arguments.trace);
     if (world.run()) continue;
-    std::printf("%-18s caught by seed %llu: %s\n", std::string(canary_name(canary)).c_str(),
-                static_cast<unsigned long long>(seed), world.verdict().c_str());
+    if (!is_caught_by(canary, world.verdict())) {
+      ++others;
+      other = world.verdict();
+      continue;
+    }
+    std::printf("%-20s caught by seed %llu: %s\n", name.c_str(), static_cast<unsigned long long>(seed),
+                world.verdict().c_str());
     std::fflush(stdout);
     return true;
   }
-  std::printf("%-18s NOT CAUGHT by %llu seeds\n", std::string(canary_name(canary)).c_str(),
-              static_cast<unsigned long long>(arguments.seeds));
+  std::printf("%-20s NOT CAUGHT by %llu seeds", name.c_str(), static_cast<unsigned long long>(arguments.seeds));
+  if (others > 0) {
+    std::printf("; %llu broke another rule, the last of them: %s", static_cast<unsigned long long>(others), other.c_str());
+  }
+  std::printf("\n");
   return false;
 }
 
@@ -166,7 +178,7 @@ int usage() {
       "       test_sim --seed SEED [--trace]       run one, with every step printed\n"
       "       test_sim --least-stale N             fewer runs than that were told not to count: fail\n"
       "       test_sim --replay [--seeds N]        run each twice: both must be the same\n"
-      "       test_sim --canaries [--seeds N]      find every planted bug within N seeds each\n"
+      "       test_sim --canaries [--seeds N]      find every planted bug by its rule within N seeds each\n"
       "       test_sim --canary NAME [--trace]     find this one\n",
       stderr);
   return 2;

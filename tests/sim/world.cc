@@ -14,6 +14,12 @@ constexpr Millis kPatience = std::chrono::minutes{10};
 constexpr Millis kInspection{3000};
 constexpr std::uint64_t kMostSteps = 3'000'000;
 
+Weather weather_of(Dice& dice, Canary canary) {
+  Weather weather = draw_weather(dice);
+  suit(weather, canary);
+  return weather;
+}
+
 Rules rules_of(const Weather& weather) {
   return {weather.lease,        weather.lease * 2,          weather.dedup_window,
           weather.memory_limit, weather.finished_limit > 0, weather.clock_steps > 0};
@@ -23,7 +29,7 @@ Rules rules_of(const Weather& weather) {
 
 World::World(std::uint64_t seed, Canary canary, bool prints)
     : dice_(seed),
-      weather_(draw_weather(dice_)),
+      weather_(weather_of(dice_, canary)),
       timeline_(kStart),
       trace_(timeline_, prints),
       auditor_(timeline_, trace_, rules_of(weather_)),
