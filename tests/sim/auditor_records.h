@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "broker/server/outbox.h"
@@ -17,6 +18,7 @@ namespace rota::sim {
 struct Ask {
   JobId id;
   std::string queue, type, payload, key;
+  std::vector<std::pair<std::string, std::string>> headers;
   wire::JobOptions options;
 };
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "common/base/code.h"
+#include "common/wire/codec.h"
 #include "tests/sim/auditor.h"
 
 namespace rota::sim {
@@ -272,6 +273,15 @@ void Auditor::judge_content(const Job& job, const wire::DispatchShared& shared, 
     return fail(text + " is dispatched with another queue or type than was submitted");
   }
   if (item.payload != job.ask.payload) return fail(text + " is dispatched with another payload than was submitted");
+  const Result<wire::Spec> spec = wire::decode_spec(shared.spec);
+  if (!spec.ok()) return fail(text + " is dispatched with what is no spec: " + spec.error().message);
+  const auto is_same = [](const wire::Pair& one, const auto& asked) {
+    return one.first == asked.first && one.second == asked.second;
+  };
+  const bool same = std::ranges::equal(spec->headers, job.ask.headers, is_same);
+  if (!same || !spec->name.empty() || spec->command) {
+    fail(text + " is dispatched with other headers than were submitted");
+  }
 }
 
 void Auditor::judge_credit(const Session& session, const std::string& text) {

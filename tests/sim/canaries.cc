@@ -38,6 +38,7 @@ constexpr Planted kPlanted[] = {
     {"ignored-key", {"was accepted under the same key meanwhile"}},
     {"short-lease", {"is held under a lease that lasts"}},
     {"swapped-payload", {"is dispatched with another payload than was submitted"}},
+    {"swapped-headers", {"is dispatched with other headers than were submitted"}},
     {"weaker-durability", {"is kept in memory only, but was to be synced"}},
     {"invented-result", {"but no worker reported that with the result"}},
     {"unsent-loss", {"losses, but was given to a worker", "losses, and may have"}},

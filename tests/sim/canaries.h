@@ -33,6 +33,7 @@ enum class Canary : std::uint8_t {
   ignored_key,         // two jobs live under one key
   short_lease,         // leases end before what was told
   swapped_payload,     // two jobs of a dispatch get each other's payload
+  swapped_headers,     // or headers
   weaker_durability,   // a job that was to be synced is kept in memory
   invented_result,     // a result that no worker reported
   unsent_loss,         // jobs are charged losses of dispatches that never left

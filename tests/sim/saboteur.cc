@@ -228,6 +228,9 @@ bool Saboteur::rewrite_dispatch(server::Route route, wire::Message& message, wir
   if (is(Canary::swapped_payload) && dispatch.items.size() > 1) {
     std::swap(dispatch.items.front().payload, dispatch.items.back().payload);
   }
+  if (is(Canary::swapped_headers) && dispatch.shared.size() > 1) {
+    std::swap(dispatch.shared.front().spec, dispatch.shared.back().spec);
+  }
   if (is(Canary::late_expiry)) {
     for (wire::DispatchItem& item : dispatch.items) item.expires_in = expiries_[item.id];
   }

@@ -47,7 +47,7 @@ class Describer {
     for (const wire::SubmitItem& item : submit.items) {
       add(trace_.name_of(item.id) + (item.key.empty() ? "" : " key " + std::string(item.key)));
     }
-    for (const wire::SubmitShared& shared : submit.shared) options(shared);
+    if (!submit.shared.empty()) options(submit.shared.front());  // the others have other headers
   }
   void operator()(const wire::Submitted& submitted) { results(submitted.items); }
   void operator()(const wire::Results& answer) { results(answer.items); }
