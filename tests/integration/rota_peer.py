@@ -19,7 +19,7 @@ ADMIN, ADMIN_REPLY = 27, 28
 DISPATCH, COMPLETE, COMPLETED, RENEW, RENEWED, RECLAIM, RELEASED, CANCEL_JOBS = 48, 49, 50, 51, 52, 53, 54, 55
 
 # Codes.
-OK, DUPLICATE, NO_SESSION, BAD_VERSION, BAD_MESSAGE, TOO_LARGE = 0, 1, 4, 5, 6, 7
+OK, DUPLICATE, RETRY_LATER, NO_SESSION, BAD_VERSION, BAD_MESSAGE, TOO_LARGE = 0, 1, 2, 4, 5, 6, 7
 NOT_FOUND, GONE, CONFLICT, STALE = 9, 10, 11, 12
 
 # Job states.
@@ -160,7 +160,7 @@ class RawConnection:
         ready = b"\x05READY" + b"\x0bSocket-Type" + (6).to_bytes(4, "big") + b"DEALER" + b"\x08Identity" + bytes(4)
         self.send(b"\x04" + bytes([len(ready)]) + ready)
         received = b""
-        while len(received) < 64 or b"READY" not in received:
+        while len(received) < 66 or len(received) < 66 + received[65]:  # 64 bytes, then a command
             data = self.socket.recv(4096)
             if not data:
                 raise ConnectionError("the broker closed the connection in the handshake")

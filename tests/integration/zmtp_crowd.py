@@ -18,6 +18,22 @@ def frame_of(body, command=False):
     return bytes([flags | 2]) + len(body).to_bytes(8, "big") + body
 
 
+def take_frame(receiver):
+    """The body of the first frame in what came for it (`incoming`), taken from it; None as long as it is not whole."""
+    data = receiver.incoming
+    if len(data) < 2:
+        return None
+    long = data[0] & 2
+    head = 9 if long else 2
+    if len(data) < head:
+        return None
+    size = int.from_bytes(data[1:9], "big") if long else data[1]
+    if len(data) < head + size:
+        return None
+    receiver.incoming = data[head + size:]
+    return data[head:head + size]
+
+
 class Member:
     """One peer. Connects again by itself; `on_open` and `on_message` are the crowd's."""
 
@@ -113,7 +129,7 @@ class Crowd:
         member.incoming += data
         if not member.open and not self._shake_hands(member):
             return
-        while (body := self._take(member)) is not None:
+        while (body := take_frame(member)) is not None:
             self.on_message(member, peer.unpack(body))
 
     def _shake_hands(self, member):
@@ -124,18 +140,3 @@ class Crowd:
         member.open = True
         self.on_open(member)
         return True
-
-    @staticmethod
-    def _take(member):
-        data = member.incoming
-        if len(data) < 2:
-            return None
-        long = data[0] & 2
-        head = 9 if long else 2
-        if len(data) < head:
-            return None
-        size = int.from_bytes(data[1:9], "big") if long else data[1]
-        if len(data) < head + size:
-            return None
-        member.incoming = data[head + size:]
-        return data[head:head + size]
