@@ -1,14 +1,17 @@
 """A herd: thousands of workers with a running job each, and as many waiting clients' jobs, when the broker is killed.
 
-All come back at once when it is restarted; no lease is lost to the stampede and nothing runs twice. ROTA_HERD (1000) is how
-many: half workers, half clients. At the limit of descriptors the broker goes on serving whom it serves.
+All come back at once when it is restarted, and renew their leases as workers do: none is lost to the stampede or behind it, and
+nothing runs twice. ROTA_HERD (1000) is how many: half workers, half clients. At the limit of descriptors the broker goes on serving
+whom it serves.
 """
 
 import os
 import resource
 import shutil
 import sys
+import time
 import unittest
+from collections import Counter
 
 import rota_harness
 import rota_peer as peer
@@ -17,6 +20,8 @@ from rota_peer import pack
 from zmtp_crowd import Crowd
 
 HERD = int(os.environ.get("ROTA_HERD", "1000"))
+PING_SECONDS = 20  # a client that says nothing for a minute is forgotten
+LEASES = 4  # RENEWs of each worker that are answered behind its return: more than a lease goes by
 
 
 class Herd(RotaTest):
@@ -41,62 +46,89 @@ class Herd(RotaTest):
     def on_worker(self, member, message):
         if message[0] == peer.WELCOME:
             self.welcomed.add(member.number)
+            self.lease = message[2]["lease"] / 1000
+            self.renew_at[member.number] = time.monotonic() + self.lease / 3
             if member.number in self.tokens:
                 self.assertEqual([0], message[2].get("started"), f"worker {member.number} keeps its job")
         elif message[0] == peer.DISPATCH:
             _, _, epoch, _, items = message
             self.assertNotIn(member.number, self.tokens, "one job a worker")
             self.tokens[member.number] = [items[0][2], epoch, items[0][1]]
+        elif message[0] == peer.RENEWED:
+            self.renewed[member.number] += 1
         elif message[0] == peer.COMPLETED:
             self.assertEqual([0], message[2])
             self.completed.add(member.number)
+        else:
+            self.fail(f"worker {member.number} is told {message}")  # that its session has ended, say
+
+    def on_client(self, member, message):
+        if message[0] == peer.WELCOME:
+            self.greeted.add(member.number)
+            self.clients.send(member, pack(peer.WAIT, 2, False, [self.jobs[member.number]]))
+        elif message[0] == peer.NOTIFY:
+            self.assertEqual(peer.SUCCEEDED, message[2][0][2], message)
+            self.told.add(member.number)
+
+    def renew(self):
+        """What a worker and a client say when nothing happens."""
+        now = time.monotonic()
+        for member in self.workers.members:
+            if member.number in self.welcomed and now >= self.renew_at[member.number]:
+                self.renew_at[member.number] = now + self.lease / 3
+                token = self.tokens.get(member.number)
+                self.workers.send(member, pack(peer.RENEW, 2, token[2] if token else 0, 0 if token else 1))
+        if now >= self.ping_at:
+            self.ping_at = now + PING_SECONDS
+            for member in self.clients.members:
+                if member.number in self.greeted:
+                    self.clients.send(member, pack(peer.PING, 4))
+
+    def serve_until(self, condition, what):
+        """Both crowds are served by this one thread, turn by turn. The deadline is of a machine that does something else."""
+        end = time.monotonic() + self.seconds / 2 * rota_harness.PATIENCE
+        while not condition():
+            self.assertLess(time.monotonic(), end, what)
+            self.renew()
+            for crowd in (self.workers, self.clients):
+                crowd.run_until(lambda until=time.monotonic() + 0.02: time.monotonic() > until, 10, "")
 
     def test_all_come_back_at_once(self):
         count = HERD // 2
-        broker = self.broker("--lease", "60s", "--reattach", "120s")  # the crowd does not renew
+        broker = self.broker()  # with the leases that brokers have
         with peer.Peer(broker.clients) as client:
             client.hello()
-            jobs = [peer.make_id() for _ in range(count)]
+            self.jobs = [peer.make_id() for _ in range(count)]
             for at in range(0, count, 1000):
-                self.assertEqual({0}, set(client.submit(jobs[at:at + 1000], request=at + 2, seconds=30)))
-        self.tokens, self.welcomed, self.completed, self.told = {}, set(), set(), set()
-        workers = Crowd(broker.workers, count, lambda m: workers.send(m, self.hello_of(m)), self.on_worker)
-        self.addCleanup(workers.close)
-        workers.run_until(lambda: len(self.tokens) == count, 120, lambda: f"{len(self.tokens)} run a job")
-
-        greeted = set()
-
-        def on_client(member, message):
-            if message[0] == peer.WELCOME:
-                greeted.add(member.number)
-                clients.send(member, pack(peer.WAIT, 2, False, [jobs[member.number]]))
-            elif message[0] == peer.NOTIFY:
-                self.assertEqual(peer.SUCCEEDED, message[2][0][2], message)
-                self.told.add(member.number)
+                self.assertEqual({0}, set(client.submit(self.jobs[at:at + 1000], request=at + 2, seconds=30)))
+        self.tokens, self.renew_at, self.renewed, self.ping_at = {}, {}, Counter(), 0
+        self.welcomed, self.greeted, self.completed, self.told = set(), set(), set(), set()
+        self.workers = Crowd(broker.workers, count, lambda m: self.workers.send(m, self.hello_of(m)), self.on_worker)
+        self.addCleanup(self.workers.close)
         hello = pack(peer.HELLO, 1, {"min": 1, "max": 1, "software": "herd"})
-        clients = Crowd(broker.clients, count, lambda m: clients.send(m, hello), on_client)
-        self.addCleanup(clients.close)
-        clients.run_until(lambda: len(greeted) == count, 120, lambda: f"{len(greeted)} clients wait")
+        self.clients = Crowd(broker.clients, count, lambda m: self.clients.send(m, hello), self.on_client)
+        self.addCleanup(self.clients.close)
+        self.serve_until(lambda: len(self.tokens) == count and len(self.greeted) == count, "all run a job or wait for one")
 
         broker.kill()
         self.welcomed.clear()
-        greeted.clear()
-        again = self.restart(broker, "--lease", "60s", "--reattach", "120s")
-        begun = rota_harness.time.monotonic()
-        # Both crowds are served by this one thread, turn by turn: what is measured holds its time as well.
-        while len(self.welcomed) < count or len(greeted) < count:
-            for crowd in (workers, clients):
-                crowd.run_until(lambda end=rota_harness.time.monotonic() + 0.02: rota_harness.time.monotonic() > end, 10, "")
-            self.assertLess(rota_harness.time.monotonic() - begun, 120, f"{len(self.welcomed)} and {len(greeted)} are back")
-        print(f"{2 * count} sessions back in {rota_harness.time.monotonic() - begun:.2f} s ", end="", file=rota_harness.sys.stderr)
+        self.greeted.clear()
+        self.renewed.clear()
+        again = self.restart(broker)
+        begun = time.monotonic()
+        # Who came too late is told so by the WELCOME, and its job went elsewhere: the broker says what is too late.
+        self.serve_until(lambda: len(self.welcomed) == count and len(self.greeted) == count, "all are back")
+        print(f"{2 * count} sessions back in {time.monotonic() - begun:.2f} s ", end="", file=sys.stderr)
+        self.serve_until(lambda: sum(n >= LEASES for n in self.renewed.values()) == count, "all have renewed for a lease")
+        self.assertEqual(count, again.metric(r'rota_sessions\{side="workers"\}'))
+        self.assertEqual(0, again.metric(r"rota_losses_total|rota_stale_tokens_total|rota_dispatches_total"))
 
-        for member in workers.members:
+        for member in self.workers.members:
             token = self.tokens[member.number]
-            workers.send(member, pack(peer.COMPLETE, 3, token[2], 0, [[*token, 0, 1, [b"x"]]]))
-        workers.run_until(lambda: len(self.completed) == count, 120, lambda: f"{len(self.completed)} completed")
-        clients.run_until(lambda: len(self.told) == count, 120, lambda: f"{len(self.told)} told")
+            self.workers.send(member, pack(peer.COMPLETE, 3, token[2], 0, [[*token, 0, 1, [b"x"]]]))
+        self.serve_until(lambda: len(self.completed) == count and len(self.told) == count, "all have ended and are told")
         self.assertEqual(0, again.metric(r"rota_losses_total|rota_stale_tokens_total"))
-        facts = self.statuses(again, [peer.text_of(job) for job in jobs])
+        facts = self.statuses(again, [peer.text_of(job) for job in self.jobs])
         self.assertEqual({("succeeded", 1, 0)}, {(f["state"], f["attempt"], f["losses"]) for f in facts})
 
     @unittest.skipIf(rota_harness.SANITIZER == "address",
