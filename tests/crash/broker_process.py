@@ -17,6 +17,7 @@ PATIENCE = 60 * float(os.environ.get("ROTA_TEST_PATIENCE", "1"))
 
 
 OPTIONS = ("--store-limit", "256MiB", "--lease", "10s", "--reattach", "30s")  # the smallest store
+EXIT_DAMAGED = {70}  # docs/errors.md
 
 
 class CrashFailure(AssertionError):

@@ -21,7 +21,7 @@ def submit(broker, *arguments):
 
 
 def fill(broker):
-    """Jobs in every state, with large and small payloads, shared parts, keys and results; their ids."""
+    """Jobs in every state, with large and small payloads, shared parts, keys and results; their ids, and the cancelled ones among them."""
     worker = subprocess.Popen(
         [BIN / "rota-worker", "--broker", broker.ready["workers"], "--name", "w", "--slots", "4", "--exec"],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -46,7 +46,7 @@ def fill(broker):
             await_fact(broker, job, "state", "running")
         cancelled = pending[-5:-1]
         rota(broker, "cancel", *cancelled)
-        return ended + failed + waiting + running + pending
+        return ended + failed + waiting + running + pending, cancelled
     finally:
         worker.kill()
         worker.wait()

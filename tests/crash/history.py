@@ -53,13 +53,17 @@ class History:
         if self._faults:
             self._add("nemesis", "end", fault=self._faults)
 
-    def judge(self):
-        """The checker's findings."""
+    def report(self):
+        """What the checker makes of it."""
         with tempfile.TemporaryDirectory(prefix="rota-history-") as folder:
             for role in {role for role, _ in self._lines}:
                 text = "".join(line + "\n" for one, line in self._lines if one == role)
                 (Path(folder) / f"{role}-crash-{os.getpid()}.jsonl").write_text(text)
-            report = checker.check(folder)
+            return checker.check(folder)
+
+    def judge(self):
+        """The checker's findings."""
+        report = self.report()
         if report.ok:
             return []
         return report.findings or [f"{report.duplicates - report.explained} duplicates without an explanation"]

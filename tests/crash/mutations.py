@@ -6,8 +6,9 @@ A broker is filled with jobs of every kind and killed. Copies of its store are d
 error, serve everything as it was, or tell of the jobs that cannot be read; never anything else. Thousands are read by
 store_damage (tests/crash/damage) through the real store in a process of its own, which is given to `rota-broker check` as well;
 hundreds are started as a real broker, which every job is asked of. What it says is compared here with what the sound store said
-of the same jobs and results; whoever reads a job gets it as it was, or the name of what is damaged. Exit 0: no promise was
-broken; 1: one was.
+of the same jobs and results; whoever reads a job gets it as it was, or the name of what is damaged. Each broker that serves is
+judged by the history checker too: of the jobs that the sound one had acknowledged none may be lost without a word, and nothing
+unexpected be told. Exit 0: no promise was broken; 1: one was.
 """
 
 import argparse
@@ -24,16 +25,20 @@ from collections import Counter
 from pathlib import Path
 
 import damaged_store
-from broker_process import BIN, BrokerProcess, CrashFailure
+from broker_process import BIN, EXIT_DAMAGED, BrokerProcess, CrashFailure
+from damaged_history import Judged, SoundRun
 
 PAGE = 4096
 EARLY = 128  # of lock.mdb: what is read of it, its kind and the number of the last commit, and its locks
 COMMIT_AT = 48  # in lock.mdb (LMDB's MDB_txninfo): the number of the last commit
 AHEAD = (1, 2, -1, -2, 1 << 32, 1 << 63)
 OPTIONS = ("--store-limit", "256MiB", "--lease", "1h", "--reattach", "1h")
-EXIT_DAMAGED = {70}  # docs/errors.md
 VERDICTS = ("right", "reported", "refused", "WRONG", "MISSING", "CHECK BLIND", "CRASH", "HANG")
-HEADER = "| damage | cases | " + " | ".join(VERDICTS) + " |\n| --- |" + " ---: |" * (len(VERDICTS) + 1)
+COLUMNS = {"store": VERDICTS, "broker": (*VERDICTS, "acked", "lost", "unexpected")}  # the last three by the history checker
+
+
+def header(kind):
+    return "| damage | cases | " + " | ".join(COLUMNS[kind]) + " |\n| --- |" + " ---: |" * (len(COLUMNS[kind]) + 1)
 
 
 def used_bytes(data):
@@ -101,12 +106,13 @@ class Source:
         self.store = self.folder / "sound"
         with BrokerProcess("mutations", options=OPTIONS) as broker:
             broker.start_sound()
-            self.ids = damaged_store.fill(broker)
+            self.ids, cancelled = damaged_store.fill(broker)
             broker.kill()
             self.files = {path.name: path.read_bytes() for path in broker.store.iterdir()}
             shutil.copytree(broker.store, self.store)
             broker.start_sound()
             self.facts = damaged_store.facts(broker, self.ids)
+            self.run = SoundRun(broker, self.ids, cancelled)
             ended = [job for job in self.ids if self.facts[job]["state"] in ("succeeded", "failed")]
             self.results = {job: damaged_store.result(broker, job) for job in (ended[0], ended[-2], ended[-1])}
         self.data = self.files["data.mdb"][:used_bytes(self.files["data.mdb"])]
@@ -115,7 +121,7 @@ class Source:
 
 
 def start_damaged(source, files):
-    """Starts a broker over these files and asks it for every job. Its verdict, and why."""
+    """Starts a broker over these files and asks it for every job. Its verdict, why, and what the history checker found."""
     with BrokerProcess("damaged", options=OPTIONS) as broker:
         broker.store.mkdir(parents=True)
         for name, data in files.items():
@@ -123,21 +129,28 @@ def start_damaged(source, files):
         try:
             serves = broker.start()
         except CrashFailure as late:
-            return "HANG", str(late)
+            return "HANG", str(late), Judged()
         if not serves:
             code = broker.process.returncode
             if code < 0 or code not in EXIT_DAMAGED:
-                return "CRASH", f"exit {code}: {broker.log_text()}"
+                return "CRASH", f"exit {code}: {broker.log_text()}", Judged()
             if not re.search(r"rota-broker: .*(damaged|another version|is gone).*(backup|wrote it)", broker.log_text()):
-                return "CRASH", f"no clear error: {broker.log_text()}"
-            return "refused", ""
+                return "CRASH", f"no clear error: {broker.log_text()}", Judged()
+            return "refused", "", Judged()
         verdict, why = compare(source, broker)
+        # One that has ended of the question names what is damaged: whoever asks for anything is told.
+        try:
+            judged = source.run.judge(broker) if broker.alive else Judged(acked=len(source.run.jobs))
+        except CrashFailure as failure:
+            return "CRASH" if not broker.alive else "HANG", str(failure), Judged()
         if not broker.alive and verdict != "CRASH":
             # A broker that meets damage while it serves ends with the error that names the record.
             code = broker.process.returncode
             text = broker.log_text()
-            return ("reported", "") if code in EXIT_DAMAGED and "damaged" in text else ("CRASH", f"exit {code}: {text}")
-        return verdict, why
+            if code not in EXIT_DAMAGED or "damaged" not in text:
+                return "CRASH", f"exit {code}: {text}", judged
+            return "reported", "", judged
+        return verdict, why, judged
 
 
 def compare(source, broker):
@@ -197,14 +210,20 @@ class Table:
         self._lock = threading.Lock()
 
     def row(self, name, outcomes):
-        counts = Counter()
-        for verdict, why, case in outcomes:
+        counts, total = Counter(), Judged()
+        for verdict, why, judged, case in outcomes:
             counts[verdict] += 1
+            total.add(judged)
+            if judged.lost or judged.unexpected:
+                with self._lock:
+                    self.is_good = False
+                print(f"FOUND by the checker: {case}: {judged.findings}", file=sys.stderr, flush=True)
             if verdict.isupper():
                 with self._lock:
                     self.is_good = False
                 print(f"FOUND {verdict}: {case}: {why}", file=sys.stderr, flush=True)
-        print(f"| {name} | {counts.total()} | " + " | ".join(str(counts[verdict]) for verdict in VERDICTS) + " |", flush=True)
+        cells = [counts[verdict] for verdict in VERDICTS] + [total.acked, total.lost, total.unexpected]
+        print(f"| {name} | {counts.total()} | " + " | ".join(map(str, cells)) + " |", flush=True)
 
 
 def main():
@@ -219,9 +238,10 @@ def main():
     source = Source()
     try:
         table = Table()
-        print(HEADER, flush=True)
+        print(header("store"), flush=True)
         scratch = source.folder / "scratch"
         read = subprocess.run([BIN / "store_damage", source.store, scratch, str(cases), str(chosen.seed)], check=False)
+        print("\n" + header("broker"), flush=True)
         with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("ROTA_JOBS", os.cpu_count() or 2))) as pool:
             for kind in KINDS:
                 seeds = range(chosen.seed * 1000, chosen.seed * 1000 + starts)
