@@ -14,6 +14,9 @@ SUCCEEDED, FAILED, CANCELLED, EXPIRED = "succeeded", "failed", "cancelled", "exp
 class Entry:
     """One job."""
     payload: bytes
+    queue: str = ""
+    type: str = ""
+    headers: dict = dataclasses.field(default_factory=dict)
     acked: bool = False
     ended: str = ""  # as told; a retry takes it back
     refused: bool = False  # another job holds its key
@@ -45,11 +48,11 @@ class Ledger:
     def acked(self):
         return sum(entry.acked for entry in self.jobs.values())
 
-    def submitted(self, job, payload):
+    def submitted(self, job, payload, queue, kind, headers):
         self.history.submit(job, payload)
         if job not in self.jobs:
             self.attempted += 1
-            self.jobs[job] = Entry(payload)
+            self.jobs[job] = Entry(payload, queue, kind, dict(headers))
 
     def accepted(self, job):
         self.history.about("acked", [job])
@@ -94,7 +97,7 @@ class Ledger:
         for job in jobs:
             self.jobs[job].is_gone = True
 
-    def dispatched(self, job, token, attempt, payload):
+    def dispatched(self, job, token, attempt, payload, queue, kind, headers):
         self.history.run(job, attempt, payload)
         entry = self.jobs.get(job)
         if entry is None:
@@ -102,6 +105,9 @@ class Ledger:
             return
         if entry.payload != payload:
             self.unexpected.append(f"{job} is dispatched with another payload")
+        self.is_as_submitted(job, "is dispatched", queue, kind)
+        if entry.headers != headers:
+            self.unexpected.append(f"{job} is dispatched with the headers {headers}")
         if entry.ended or entry.is_gone or entry.refused:
             self.unexpected.append(f"{job} is dispatched although it was {entry.ended or 'forgotten or refused'}")
         for revivals, other in entry.runs:
@@ -112,6 +118,11 @@ class Ledger:
                 self.duplicates += 1
                 self.unexpected.append(f"{job} is given away again, attempt {attempt}, though its run under {other} did not fail")
         entry.runs.append((entry.revivals, token))
+
+    def is_as_submitted(self, job, what, queue, kind):
+        entry = self.jobs[job]
+        if (entry.queue, entry.type) != (queue, kind):
+            self.unexpected.append(f"{job} {what} in queue {queue} with type {kind}, not {entry.queue} and {entry.type}")
 
     def run_ended(self, job, token, attempt, outcome, result):
         """Before it is reported."""
@@ -127,13 +138,15 @@ class Ledger:
             self.told(job, SUCCEEDED)
 
     def read(self, found, listed):
-        """The final reading, when nothing is left to run: {id: (state, result)} of what is known, and all ids that are listed."""
+        """The final reading, when nothing is left to run: {id: (state, result, queue, type)} of what is known, and all ids that are
+        listed. No reading tells headers."""
         for job, entry in self.jobs.items():
             if job not in found:
                 if entry.acked and not entry.may_be_gone:
                     self.lost.append(f"{job} was acknowledged and is not known")
                 continue
-            state, result = found[job]
+            state, result, queue, kind = found[job]
+            self.is_as_submitted(job, "is read", queue, kind)
             self.history.final(job, state, result)
             if entry.refused or entry.is_gone:
                 self.unexpected.append(f"{job} is {state}, but was {'refused' if entry.refused else 'purged'}")

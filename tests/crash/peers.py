@@ -145,7 +145,9 @@ class Peers:
         elif isinstance(message, m.Dispatch):
             for item in message.items:
                 token = m.Token(item.id, message.epoch, item.dispatch)
-                self.ledger.dispatched(item.id, (message.epoch, item.dispatch), item.attempt, item.payload)
+                shared = message.shared[item.shared]
+                self.ledger.dispatched(item.id, (message.epoch, item.dispatch), item.attempt, item.payload, shared.queue, shared.type,
+                                       shared.spec.headers)
                 self.started[token] = item
                 self._through = max(self._through, item.dispatch)
         elif isinstance(message, m.CancelJobs):
@@ -206,9 +208,11 @@ class Peers:
     def submit(self, payloads, queue="a", kind="t", key="", flags=0, **options):
         """Submits jobs until each is answered; their ids."""
         ids = [self.new_id(queue) for _ in payloads]
+        # Some submits share them with others, in one part of the store, and some do not.
+        headers = {"trace": f"{queue} {kind} {len(payloads) % 2} ".ljust(150, "0")}
         for job, payload in zip(ids, payloads):
-            self.ledger.submitted(job, payload)
-        shared = m.Shared(queue, kind, m.Options(**options), m.Spec(headers={"trace": "0123456789" * 15}))
+            self.ledger.submitted(job, payload, queue, kind, headers)
+        shared = m.Shared(queue, kind, m.Options(**options), m.Spec(headers=headers))
         answer = self.ask(m.Submit, flags, (shared,), tuple(m.Item(0, job, data, None, key) for job, data in zip(ids, payloads)))
         for job, item in zip(ids, answer.items):
             if item.code not in (m.Code.OK, m.Code.DUPLICATE):
@@ -273,12 +277,12 @@ class Peers:
     # --- reading --------------------------------------------------------------------------------------------------------------------
 
     def read(self, ids):
-        """{id: (state if final, result)} of those that are known."""
+        """{id: (state if final, result, queue, type)} of those that are known."""
         found = {}
         for job in self.ask(m.Get, True, tuple(ids)).jobs:
             if job.code is None or job.code == m.Code.OK:
                 result = job.report.result if job.report is not None else b""
-                found[job.id] = (job.state.name.lower() if job.state.final else "", result)
+                found[job.id] = (job.state.name.lower() if job.state.final else "", result, job.queue, job.type)
         return found
 
     def list_all(self):

@@ -96,7 +96,7 @@ def finish(peers):
         for token in list(peers.started):
             peers.end_run(token, m.End.SUCCEEDED)
         peers.report()
-        open_jobs = [job for job, (state, _) in peers.read(ledger.jobs).items() if not state]
+        open_jobs = [job for job, (state, *_) in peers.read(ledger.jobs).items() if not state]
         if open_jobs:
             peers.pause()
         return not open_jobs

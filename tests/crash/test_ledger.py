@@ -8,15 +8,18 @@ from ledger import Ledger, result_of
 class Verdicts(unittest.TestCase):
     def setUp(self):
         self.ledger = Ledger()
-        self.ledger.submitted("j", b"payload")
+        self.ledger.submitted("j", b"payload", "q", "t", {"trace": "1"})
         self.ledger.accepted("j")
 
+    def dispatch(self, token, attempt, job="j", payload=b"payload", queue="q", kind="t", trace="1"):
+        self.ledger.dispatched(job, token, attempt, payload, queue, kind, {"trace": trace})
+
     def run_once(self, token=1, attempt=1):
-        self.ledger.dispatched("j", token, attempt, b"payload")
+        self.dispatch(token, attempt)
         self.ledger.run_ended("j", token, attempt, "succeeded", result_of(b"payload"))
 
-    def read(self, **found):
-        self.ledger.read(found, list(found))
+    def read(self, queue="q", kind="t", **found):
+        self.ledger.read({job: (*said, queue, kind) for job, said in found.items()}, list(found))
 
     def assert_verdict(self, lost, unexpected):
         self.assertEqual((lost, unexpected), (len(self.ledger.lost), len(self.ledger.unexpected)),
@@ -54,27 +57,46 @@ class Verdicts(unittest.TestCase):
         self.assert_verdict(0, 1)
 
     def test_another_payload_is_unexpected(self):
-        self.ledger.dispatched("j", 1, 1, b"swapped")
+        self.dispatch(1, 1, payload=b"swapped")
         self.assert_verdict(0, 1)
+
+    def test_other_headers_are_unexpected(self):
+        self.dispatch(1, 1, trace="2")
+        self.assert_verdict(0, 1)
+
+    def test_a_dispatch_from_another_queue_or_of_another_type_is_unexpected(self):
+        self.dispatch(1, 1, queue="r")
+        self.assert_verdict(0, 1)
+        self.ledger.run_ended("j", 1, 1, "failed", b"")
+        self.dispatch(2, 2, kind="u")
+        self.assert_verdict(0, 2)
+
+    def test_another_queue_or_type_in_the_reading_is_unexpected(self):
+        self.run_once()
+        self.ledger.completion_counts("j", True)
+        self.read(queue="r", j=("succeeded", result_of(b"payload")))
+        self.assert_verdict(0, 1)
+        self.read(kind="u", j=("succeeded", result_of(b"payload")))
+        self.assert_verdict(0, 2)
 
     def test_a_dispatch_behind_the_end_is_unexpected(self):
         self.run_once()
         self.ledger.completion_counts("j", True)
-        self.ledger.dispatched("j", 2, 2, b"payload")
+        self.dispatch(2, 2)
         self.assert_verdict(0, 2)  # it had ended, and its run had not failed
 
     def test_a_dispatch_behind_a_retry_is_fine(self):
         self.run_once()
         self.ledger.completion_counts("j", True)
         self.ledger.retry_asked("j")
-        self.ledger.dispatched("j", 2, 1, b"payload")
+        self.dispatch(2, 1)
         self.assert_verdict(0, 0)
         self.assertEqual(0, self.ledger.duplicates)
 
     def test_strangers_are_unexpected(self):
-        self.ledger.dispatched("x", 1, 1, b"")
+        self.dispatch(1, 1, job="x")
         self.run_once()
-        self.ledger.read({"j": ("succeeded", result_of(b"payload"))}, ["j", "y"])
+        self.ledger.read({"j": ("succeeded", result_of(b"payload"), "q", "t")}, ["j", "y"])
         self.assert_verdict(0, 2)
 
     def test_a_purged_job_that_is_back_is_unexpected(self):
@@ -85,37 +107,37 @@ class Verdicts(unittest.TestCase):
 
     def test_a_second_run_under_the_same_attempt_is_unexpected(self):
         self.run_once(token=1)
-        self.ledger.dispatched("j", 2, 1, b"payload")
+        self.dispatch(2, 1)
         self.assert_verdict(0, 1)
         self.assertEqual(1, self.ledger.duplicates)
 
     def test_a_running_job_that_a_restart_gives_away_is_unexpected(self):
-        self.ledger.dispatched("j", 1, 1, b"payload")
+        self.dispatch(1, 1)
         self.ledger.broker_died()
-        self.ledger.dispatched("j", 2, 2, b"payload")
+        self.dispatch(2, 2)
         self.assert_verdict(0, 1)
         self.assertEqual(1, self.ledger.duplicates)
 
     def test_a_run_behind_one_that_failed_is_fine(self):
-        self.ledger.dispatched("j", 1, 1, b"payload")
+        self.dispatch(1, 1)
         self.ledger.run_ended("j", 1, 1, "failed", b"")
         self.ledger.broker_died()
-        self.ledger.dispatched("j", 2, 2, b"payload")
+        self.dispatch(2, 2)
         self.assert_verdict(0, 0)
         self.assertEqual(0, self.ledger.duplicates)
 
     def test_a_failed_run_excuses_no_run_behind_the_next(self):
-        self.ledger.dispatched("j", 1, 1, b"payload")
+        self.dispatch(1, 1)
         self.ledger.run_ended("j", 1, 1, "failed", b"")
-        self.ledger.dispatched("j", 2, 2, b"payload")
-        self.ledger.dispatched("j", 3, 3, b"payload")
+        self.dispatch(2, 2)
+        self.dispatch(3, 3)
         self.assert_verdict(0, 1)
 
     def test_a_dispatch_behind_a_retry_whose_end_was_not_told_is_fine(self):
-        self.ledger.dispatched("j", 1, 1, b"payload")
+        self.dispatch(1, 1)
         self.ledger.run_ended("j", 1, 1, "rejected", b"")
         self.ledger.retry_asked("j")
-        self.ledger.dispatched("j", 2, 2, b"payload")
+        self.dispatch(2, 2)
         self.assert_verdict(0, 0)
 
 
