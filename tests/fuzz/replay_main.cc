@@ -21,6 +21,8 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 extern "C" __attribute__((weak)) int LLVMFuzzerInitialize(int* argc, char*** argv);
+// A target may say here, behind the last input, that they came far enough.
+extern "C" __attribute__((weak)) void rota_replayed();
 
 namespace {
 
@@ -124,6 +126,7 @@ int run_all(const Seeds& seeds, std::uint64_t seed, std::uint64_t count, volatil
     const int kept = LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(input.data()), input.size());
     ROTA_CHECK(kept == 0);
   }
+  if (rota_replayed != nullptr) rota_replayed();
   return EXIT_SUCCESS;
 }
 
