@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "broker/queue/core.h"
+#include "broker/queue/survey.h"
+#include "broker/server/cursor.h"
 #include "broker/server/engine.h"
 #include "broker/server/load_buffer.h"
 #include "common/base/check.h"
@@ -380,8 +382,22 @@ class Play {
     if (choices_.below(4) == 3) list.type = kTypes[0];
     list.states = choices_.below(256);
     list.limit = 1 + choices_.below(10);
-    const std::string cursor = broker_.cursor();
-    if (choices_.flip()) list.cursor = cursor;
+    std::string cursor;
+    switch (choices_.below(4)) {
+      case 0:
+        break;
+      case 1:
+        cursor = broker_.cursor();
+        break;
+      case 2: {
+        const std::uint32_t states = list.states != 0 ? list.states : queue::SurveyFilter{}.states;
+        cursor = forged_cursor(server::request_mark({list.queue, list.type, "0"}, states));
+        break;
+      }
+      default:
+        cursor = choices_.bytes(40);
+    }
+    list.cursor = cursor;
     broker_.take(Side::client, peer, {request(), list});
   }
 
@@ -393,7 +409,28 @@ class Play {
     admin.verb = kVerbs[choices_.below(std::size(kVerbs))];
     admin.arguments.emplace_back("queue", kQueues[choices_.below(std::size(kQueues))]);
     admin.arguments.emplace_back("worker", "w1");
-    admin.arguments.emplace_back("state", kStates[choices_.below(std::size(kStates))]);
+    const std::string_view states = kStates[choices_.below(std::size(kStates))];
+    admin.arguments.emplace_back("state", states);
+    std::string cursor, through;
+    switch (choices_.below(4)) {
+      case 0:
+        break;
+      case 1:
+        cursor = std::to_string(choices_.below(2000));
+        break;
+      case 2: {
+        const std::uint32_t unnamed = admin.verb == "purge" ? kQueuedStates | kFinalStates : state_bit(JobState::failed);
+        const std::uint32_t meant = states.empty() ? unnamed : parse_job_states(states).value_or(0);
+        cursor = server::to_hex(forged_cursor(server::request_mark({admin.arguments[0].second, admin.verb}, meant)));
+        through = choices_.flip() ? "18446744073709551615" : std::to_string(choices_.below(300));
+        break;
+      }
+      default:
+        cursor = choices_.flip() ? server::to_hex(choices_.bytes(40)) : std::string(choices_.bytes(40));
+        through = choices_.bytes(24);
+    }
+    if (!cursor.empty()) admin.arguments.emplace_back("cursor", cursor);
+    if (!through.empty()) admin.arguments.emplace_back("through", through);
     broker_.take(Side::client, peer, {request(), admin});
   }
 
@@ -410,6 +447,17 @@ class Play {
     broker_.take(Side::worker, peer, {request(), complete});
   }
 
+  // A cursor with any stage, place and time that yet has the mark of its request: a client can reckon that out.
+  std::string forged_cursor(std::uint64_t mark) {
+    server::Cursor honest{static_cast<std::uint8_t>(choices_.below(5)), ids_[choices_.below(kJobs)], broker_.now().wall};
+    if (choices_.flip()) honest.below = {};
+    std::string bytes = server::encode_cursor(honest, mark);
+    const std::size_t unmarked = bytes.size() - sizeof mark;
+    const std::size_t at = choices_.below(static_cast<std::uint32_t>(unmarked));
+    const std::string_view other = choices_.bytes(unmarked - at);
+    bytes.replace(at, other.size(), other);
+    return bytes;
+  }
   wire::Request request() { return 1 + choices_.below(40); }
   std::uint64_t dispatch_number() { return choices_.below(64); }
   std::vector<JobId> some_ids() {
