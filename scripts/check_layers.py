@@ -56,7 +56,7 @@ EXTERNAL = [
     # The clients of what Rota is compared with.
     (r"^(hiredis|libgearman-1\.0|nats)/|^amqp(_tcp_socket)?\.h$", r"^bench/compare/plain_"),
     (r"^xxhash\.h$", r"^common/wire/[^/]*\.cc$|^common/base/keyed_hash\.cc$|^broker/store/|^broker/server/cursor\.cc$|^tests/unit/store/"),
-    (r"^absl/", r"^broker/|^worker/|^client/"),
+    (r"^absl/", r"^broker/|^worker/|^client/|^common/wire/"),
     (r"^CLI/", PROGRAM_FILES + r"|^bench/|^tests/fuzz/"),
     (r"^toml\+\+/", r"^common/program/"),
     (r"^spdlog/", PROGRAM_FILES + r"|^broker/server/|^worker/"),

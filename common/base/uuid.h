@@ -1,8 +1,7 @@
 #pragma once
 
-#include <endian.h>
-
 #include <array>
+#include <bit>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -32,7 +31,7 @@ struct Uuid {
   [[nodiscard]] std::uint64_t half(std::size_t at) const {
     std::uint64_t value = 0;
     std::memcpy(&value, bytes.data() + at, sizeof value);
-    return be64toh(value);
+    return std::endian::native == std::endian::little ? __builtin_bswap64(value) : value;
   }
 };
 
