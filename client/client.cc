@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "client/client_state.h"
+#include "common/base/peer_limits.h"
 #include "common/base/units.h"
 
 namespace rota::client {
@@ -109,7 +110,10 @@ Result<Submission> Client::submit_and_notify(const JobRequest& job) {
 Result<Ticket> Client::submit_async(const JobTemplate& shared, const JobItem& item, bool notify) {
   State& state = *state_;
   if (Status ok = state.check_job(shared, item); !ok) return ok.error();
-  const auto room = [&state] { return state.submitter.unacknowledged() < state.options.window; };
+  const auto room = [&state] {
+    return state.submitter.unacknowledged() < state.options.window &&
+           state.connection.open_bytes() < limits::kClientWindowBytes;
+  };
   if (!room()) {
     state.submitter.send_gathered();
     const Result<bool> ran = state.run(room, kNeverSteady);

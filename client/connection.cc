@@ -60,8 +60,13 @@ wire::Request Connection::post(wire::Message& message, Steady deadline, Steady r
     transmit(frame);
     table_.sent(request, now_);
   }
-  frames_.emplace(request, std::move(frame));
+  keep(request, std::move(frame));
   return request;
+}
+
+void Connection::keep(wire::Request request, std::string&& frame) {
+  open_bytes_ += frame.size();
+  frames_.emplace(request, std::move(frame));
 }
 
 wire::Request Connection::post_later(wire::Message& message, Steady at, Steady deadline, Steady resend_until) {
@@ -70,7 +75,7 @@ wire::Request Connection::post_later(wire::Message& message, Steady at, Steady d
   message.request = request;
   std::string frame = take_buffer();
   wire::encode(message, frame);
-  frames_.emplace(request, std::move(frame));
+  keep(request, std::move(frame));
   return request;
 }
 
@@ -87,6 +92,7 @@ void Connection::close(wire::Request request) {
   table_.close(request);
   const auto found = frames_.find(request);
   if (found == frames_.end()) return;
+  open_bytes_ -= found->second.size();
   give_back(std::move(found->second));
   frames_.erase(found);
 }

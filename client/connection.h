@@ -68,6 +68,8 @@ class Connection {
   [[nodiscard]] Millis refusal_pause(Millis hint, std::uint32_t refusals) { return table_.refusal_pause(hint, refusals); }
   // The frame as posted; empty if the request is not open.
   [[nodiscard]] std::string_view frame_of(wire::Request request) const;
+  // Of all that is open.
+  [[nodiscard]] std::size_t open_bytes() const { return open_bytes_; }
   void expect_notices(bool expected) { table_.expect_notices(expected, now_); }
 
   // Does what is due and handles everything that waits; if there was nothing to handle, first blocks until something comes,
@@ -101,6 +103,7 @@ class Connection {
   void transmit(std::string_view frame);
   void flush_outbox();
   [[nodiscard]] bool greeted() const { return table_.phase() == RequestTable::Phase::ready; }
+  void keep(wire::Request request, std::string&& frame);
   [[nodiscard]] std::string take_buffer();
   void give_back(std::string&& buffer);
 
@@ -114,6 +117,7 @@ class Connection {
   Steady now_;
 
   std::unordered_map<wire::Request, std::string> frames_;  // of open requests, as sent
+  std::size_t open_bytes_ = 0;                             // of them
   std::deque<std::string> outbox_;                         // what the socket had no room for, in order
   Steady stuck_since_{0};
   std::vector<std::string> spare_;  // buffers to reuse

@@ -19,6 +19,7 @@
 #include "broker/store/store.h"
 #include "common/base/clock.h"
 #include "common/base/entropy.h"
+#include "common/base/peer_limits.h"
 #include "common/net/socket.h"
 #include "common/program/exit_code.h"
 #include "common/program/version.h"
@@ -137,9 +138,8 @@ Result<Storage> open_storage(const BrokerOptions& options, spdlog::logger& log) 
 }
 
 Result<net::Router> bind(net::Context& context, const std::string& endpoint, std::uint64_t max_payload,
-                         int send_high_water) {
-  net::RouterOptions options;
-  options.send_high_water = send_high_water;
+                         const net::RouterOptions& marks) {
+  net::RouterOptions options = marks;
   options.max_message_bytes = limits::max_message_bytes(static_cast<std::size_t>(max_payload));
   return net::Router::bind(context, endpoint, options);
 }
@@ -159,9 +159,10 @@ int serve(const BrokerOptions& options, spdlog::logger& log) {
   if (!storage.ok()) return fail(storage.error());
 
   net::Context context;
-  Result<net::Router> clients = bind(context, options.clients, options.max_payload, limits::kClientSendMark);
+  Result<net::Router> clients = bind(context, options.clients, options.max_payload, {limits::kClientSendMark});
   if (!clients.ok()) return fail(clients.error());
-  Result<net::Router> workers = bind(context, options.workers, options.max_payload, limits::kWorkerSendMark);
+  Result<net::Router> workers =
+      bind(context, options.workers, options.max_payload, {limits::kWorkerSendMark, limits::kWorkerReceiveMark});
   if (!workers.ok()) return fail(workers.error());
   const std::string clients_endpoint = with_real_port(options.clients, clients->endpoint());
   const std::string workers_endpoint = with_real_port(options.workers, workers->endpoint());

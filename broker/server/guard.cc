@@ -33,6 +33,11 @@ std::uint64_t anonymous_memory() {
 
 Millis Guard::interval() const { return alert_ ? std::max(kAlertInterval, kShare * took_) : limits::kGuardInterval; }
 
+std::uint64_t Guard::most_ahead() const {
+  if (ahead_ <= limits::kMaxAheadTotal) return UINT64_MAX;
+  return ahead_ <= 2 * limits::kMaxAheadTotal ? limits::kMaxAhead : 0;
+}
+
 std::size_t Guard::look(Peers& clients, Peers& workers, Steady now) {
   if (now < looked_ + interval()) return 0;
   looked_ = now;
@@ -46,15 +51,17 @@ std::size_t Guard::look(Peers& clients, Peers& workers, Steady now) {
   std::vector<Held> cut;
   before_.clear();
   std::swap(before_, suspects_);  // those that are not seen again are gone
-  inspect(clients, memory, cut);
-  inspect(workers, memory, cut);
+  const Ahead of_clients = inspect(clients, memory, cut);
+  const Ahead of_workers = inspect(workers, memory, cut);
+  ahead_ = of_clients.bytes + of_workers.bytes;
+  if (of_workers.bytes > limits::kMaxWorkersAhead && cut.empty()) cut.push_back(of_workers.most);
   if (held_ > limits::kMaxHeldTotal && cut.empty()) cut.push_back(largest_);
   for (const Held& held : cut) {
     net::cut(held.connection);
     suspects_.erase(held.connection.fd);
   }
   took_ = Millis{(monotonic_us() - begun) / 1000};
-  alert_ = held_ > kGrowth || !suspects_.empty();
+  alert_ = held_ > kGrowth || ahead_ > kGrowth || !suspects_.empty();
   if (!alert_) calm_ = memory;
   return cut.size();
 }
@@ -68,12 +75,16 @@ void Guard::trim(std::uint64_t memory, Steady now) {
   trimmed_ = anonymous_memory();
 }
 
-void Guard::inspect(Peers& side, std::uint64_t memory, std::vector<Held>& cut) {
+Guard::Ahead Guard::inspect(Peers& side, std::uint64_t memory, std::vector<Held>& cut) {
+  Ahead ahead;
   std::size_t connections = 0;
   net::each_connection(side.port(), [&](const net::Connection& connection) {
     ++connections;
     const std::uint64_t delivered = side.delivered(connection);
     const std::uint64_t bytes = connection.received > delivered ? connection.received - delivered : 0;
+    side.note_brought(connection);
+    ahead.bytes += bytes;
+    if (bytes > ahead.most.bytes) ahead.most = {connection, bytes};
     if (bytes <= kFew) return;
     Suspect& suspect = suspects_[connection.fd];
     if (const auto before = before_.find(connection.fd); before != before_.end()) suspect = before->second;
@@ -91,6 +102,7 @@ void Guard::inspect(Peers& side, std::uint64_t memory, std::vector<Held>& cut) {
     if (suspect.looks >= kLooks) cut.push_back({connection, bytes});
   });
   side.note_connections(connections);
+  return ahead;
 }
 
 }  // namespace rota::server

@@ -24,6 +24,9 @@ class Guard {
 
   // Looks if it is time. Returns how many connections it ended.
   std::size_t look(Peers& clients, Peers& workers, Steady now);
+  // A client that sent so much ahead is answered RETRY_LATER, unread: what all connections brought and nobody has read yet
+  // was over its limit at the last look. UINT64_MAX: none.
+  [[nodiscard]] std::uint64_t most_ahead() const;
   // When to call look() again at the latest.
   [[nodiscard]] Millis interval() const;
 
@@ -40,7 +43,12 @@ class Guard {
     net::Connection connection;
     std::uint64_t bytes = 0;
   };
-  void inspect(Peers& side, std::uint64_t memory, std::vector<Held>& cut);
+  // What they brought and nobody has read yet: whole messages, and the beginnings of others.
+  struct Ahead {
+    std::uint64_t bytes = 0;
+    Held most;
+  };
+  [[nodiscard]] Ahead inspect(Peers& side, std::uint64_t memory, std::vector<Held>& cut);
   void trim(std::uint64_t memory, Steady now);
 
   std::size_t max_message_;
@@ -51,6 +59,7 @@ class Guard {
   Millis took_{0};          // the last look at connections
   std::uint64_t held_ = 0;  // of messages that are not whole
   Held largest_;
+  std::uint64_t ahead_ = 0;                              // of all connections
   absl::flat_hash_map<int, Suspect> suspects_, before_;  // of this look and the last
 };
 

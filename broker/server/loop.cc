@@ -6,11 +6,14 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/peer_limits.h"
+#include "common/wire/codec.h"
+#include "common/wire/peek.h"
 
 namespace rota::server {
 namespace {
@@ -85,7 +88,8 @@ void Loop::note_store() {
 
 void Loop::watch_connections() {
   const std::size_t cut = guard_.look(sockets_.peers(Side::client), sockets_.peers(Side::worker), read_clocks().steady);
-  if (cut > 0) log_.warn("{} connections ended: they brought far more than a message without ending it", cut);
+  if (cut > 0)
+    log_.warn("{} connections ended: they brought far more than a message without ending it, or sent too far ahead", cut);
 }
 
 Millis Loop::patience(Now now) const {
@@ -138,11 +142,27 @@ void Loop::drain(Side side) {
     more = taken < limits::kTurnMessages && monotonic_us() < until;
     if (peers.malformed()) {
       engine_.on_malformed(side, route, now);
-    } else {
+    } else if (side == Side::worker || !turn_away(peers, route)) {
       engine_.on_frame(side, route, peers.frame(), now);
     }
   }
   more_waits_ = more_waits_ || !more;
+}
+
+bool Loop::turn_away(Peers& peers, Route route) {
+  if (peers.ahead() <= guard_.most_ahead()) return false;
+  const std::optional<wire::Envelope> begin = wire::peek(peers.frame());
+  // What is no request costs little.
+  if (!begin || begin->type < wire::MessageType::submit) return false;
+  ++engine_.counters().refusals[static_cast<std::size_t>(Code::retry_later)];
+  wire::ErrorReply error;
+  error.code = Code::retry_later;
+  error.message = "more was sent ahead than the broker holds unread; wait for answers before sending more, and try again";
+  error.retry_after = limits::kRetryLaterHint;
+  refusal_.clear();
+  wire::encode(wire::Message{begin->request, error}, refusal_);
+  peers.send(route, refusal_);
+  return true;
 }
 
 void Loop::tell_closed(Side side) {

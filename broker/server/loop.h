@@ -61,6 +61,8 @@ class Loop {
   [[nodiscard]] Millis patience(Now now) const;
   [[nodiscard]] Status take_done();
   void drain(Side side);
+  // Whether its sender sent too much ahead, and was told to come again.
+  [[nodiscard]] bool turn_away(Peers& peers, Route route);
   void tell_closed(Side side);
   void watch_connections();
   [[nodiscard]] Status stop();
@@ -81,6 +83,7 @@ class Loop {
   bool blocked_ = false;     // a peer has no room
   bool stop_asked_ = false;
   bool metrics_wanted_ = false;
+  std::string refusal_;  // scratch
   std::vector<Route> closed_;
   std::vector<std::string> undelivered_;
   StoreThreads::Done done_;

@@ -19,7 +19,8 @@ bool Peers::receive(Route& route) {
     peer.wire = wire_of(received_.frame.source_fd());
   }
   route = at->second;
-  if (const Peer& peer = peers_.find(route)->second; peer.wire) peer.wire->delivered += received_.bytes;
+  last_wire_ = peers_.find(route)->second.wire;
+  if (last_wire_) last_wire_->delivered += received_.bytes;
   return true;
 }
 
@@ -34,7 +35,7 @@ std::shared_ptr<Peers::Wire> Peers::wire_of(int fd) {
   std::string address = fd >= 0 ? net::peer_of(fd) : std::string{};
   if (address.empty()) return nullptr;
   std::shared_ptr<Wire>& wire = wires_[fd];
-  if (!wire || wire->address != address) wire = std::make_shared<Wire>(Wire{std::move(address), 0});
+  if (!wire || wire->address != address) wire = std::make_shared<Wire>(Wire{std::move(address), 0, 0});
   return wire;
 }
 
@@ -83,6 +84,11 @@ void Peers::close_largest() {
 std::uint64_t Peers::delivered(const net::Connection& connection) const {
   const auto known = wires_.find(connection.fd);
   return known != wires_.end() && known->second->address == connection.peer ? known->second->delivered : 0;
+}
+
+void Peers::note_brought(const net::Connection& connection) {
+  const auto known = wires_.find(connection.fd);
+  if (known != wires_.end() && known->second->address == connection.peer) known->second->brought = connection.received;
 }
 
 std::size_t Peers::unread(Route route) const {

@@ -46,6 +46,14 @@ class Peers {
   [[nodiscard]] std::size_t unread(Route route) const;
   // Bytes that came as messages over that connection, whatever its peers were called meanwhile.
   [[nodiscard]] std::uint64_t delivered(const net::Connection& connection) const;
+  // Of the connection that the last message came over: what it had brought at the last look and what was not read then and
+  // is not now.
+  [[nodiscard]] std::uint64_t ahead() const {
+    return last_wire_ != nullptr && last_wire_->brought > last_wire_->delivered
+               ? last_wire_->brought - last_wire_->delivered
+               : 0;
+  }
+  void note_brought(const net::Connection& connection);
   // How often every connection that had a whole message was served since the start: receive() found nothing more, or took
   // more messages than there are connections, which it serves in turn. `connections`: as many as there are.
   [[nodiscard]] std::uint64_t rounds() const { return rounds_; }
@@ -74,6 +82,7 @@ class Peers {
   struct Wire {
     std::string address;          // to tell it from a later one with the same descriptor
     std::uint64_t delivered = 0;  // bytes of its messages
+    std::uint64_t brought = 0;    // bytes that were read from it when somebody last looked
   };
   struct Peer {
     net::RoutingId id;
@@ -107,6 +116,7 @@ class Peers {
   net::Router::Received received_;
   absl::flat_hash_map<net::RoutingId, Route, RoutingHash> routes_;
   absl::flat_hash_map<Route, Peer> peers_;
+  std::shared_ptr<Wire> last_wire_;                        // of the last message; null if it is not known
   absl::flat_hash_map<int, std::shared_ptr<Wire>> wires_;  // by descriptor; of an ended one until the next with its number
   std::uint64_t rounds_ = 0;
   std::size_t in_round_ = 0;  // messages since the last one began

@@ -41,6 +41,16 @@ inline constexpr std::size_t kMaxHeldNotices = 32 * MiB;  // that wait for a com
 inline constexpr std::size_t kMaxUntoldReports = 64 * MiB;  // of ends not told yet, of each line; over it without results
 inline constexpr std::size_t kMaxOpenNotices = 32 * MiB;    // unread and held of a client; over it without results
 
+// --- what peers send ahead: the library takes whole messages by their number, whatever their size ------------------------
+// Brought and not read, of all connections: over it requests of clients that sent more than kMaxAhead ahead get RETRY_LATER
+// unread, over twice as much those of all that sent ahead at all.
+inline constexpr std::size_t kMaxAheadTotal = 256 * MiB;
+inline constexpr std::size_t kMaxAhead = 16 * MiB;  // two messages of the largest size
+// Workers cannot be refused: over this of all of them the one that sent most ahead ends.
+inline constexpr std::size_t kMaxWorkersAhead = 512 * MiB;
+inline constexpr int kWorkerReceiveMark = 100;               // messages of one worker that the library takes ahead
+inline constexpr std::size_t kClientWindowBytes = 64 * MiB;  // of requests that our client has unanswered at most
+
 // --- what connections bring that is no message --------------------------------------------------------------------------
 inline constexpr Millis kGuardInterval = 100ms;          // between two looks at the broker's memory
 inline constexpr std::size_t kMaxHeldTotal = 512 * MiB;  // brought, not yet a message: over it the largest holder ends

@@ -379,7 +379,7 @@ NEED_A_HANGING_DISK = {"disk-flood"}
 # What a broker's memory (RssAnon) stays under during each of them, from a fresh start, in MiB: what the scale does not make
 # smaller, and what it does. docs/reliability.md says why.
 MEMORY_LIMITS = {
-    "submit-flood": (256, 0), "disk-flood": (896, 0), "big-submits": (512, 1024), "pipelined-submits": (512, 1024),
+    "submit-flood": (256, 0), "disk-flood": (896, 0), "big-submits": (512, 1024), "pipelined-submits": (768, 1024),
     "big-answers": (512, 0), "endless-multipart": (512, 0), "tiny-multipart": (512, 0), "huge-claims": (128, 0),
     "connections": (64, 448), "half-open": (64, 192), "queue-names": (320, 192), "hello-flood": (256, 0),
     "wide-hellos": (768, 0), "slow-notices": (512, 0), "waits": (512, 0),

@@ -109,8 +109,6 @@ class HostileAttacks(RotaTest):
     def test_big_submits(self):
         self.attack("big-submits")
 
-    @unittest.skipUnless("ROTA_ATTACK_PIPELINED" in os.environ,
-                         "the broker does not stay under the limit yet: docs/reliability.md; ROTA_ATTACK_PIPELINED=1 tries it")
     def test_pipelined_submits(self):
         self.attack("pipelined-submits")
 

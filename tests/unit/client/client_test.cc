@@ -8,6 +8,7 @@
 #include <set>
 
 #include "client/connection.h"
+#include "common/base/peer_limits.h"
 #include "tests/unit/client/client_fixture.h"
 
 namespace rota::client {
@@ -213,6 +214,24 @@ TEST_F(ClientTest, WindowBoundsWhatIsUnacknowledged) {
   }
   EXPECT_LE(most, 30U);
   EXPECT_EQ(client.flush()->accepted, 500U);
+}
+
+TEST_F(ClientTest, BytesWithoutAnAnswerAreBoundedToo) {
+  ClientOptions options;
+  options.timeout = 300ms;
+  Client client = connect(options);
+  broker.silent = true;
+  JobRequest job = noop_job();
+  job.payload.assign(limits::kDefaultMaxPayload - 1, 'x');
+  std::size_t most = 0;
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(client.submit_async(job).ok());
+    most = std::max(most, client.unacknowledged());
+  }
+  const std::size_t fit = limits::kClientWindowBytes / limits::kDefaultMaxPayload;
+  EXPECT_GE(most, fit);
+  EXPECT_LE(most, fit + 2);  // one over it, and one that is gathered
+  broker.silent = false;
 }
 
 TEST_F(ClientTest, BrokenJobIsRefusedBeforeItIsSent) {
