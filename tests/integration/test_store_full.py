@@ -16,7 +16,7 @@ class FullStore(RotaTest):
 
     def fill(self, broker):
         """Submits until the broker has no room."""
-        outcome = self.rota(broker, "--timeout", f"{3 * PATIENCE:.0f}s", "bench", "submit", "--queue", "fill", "--jobs", "2000",
+        outcome = self.rota(broker, "--timeout", f"{PATIENCE:.0f}s", "bench", "submit", "--queue", "fill", "--jobs", "1200",
                             "--payload", "256KiB", code=None, seconds=120)
         self.assertEqual(75, outcome.code, outcome)
 
