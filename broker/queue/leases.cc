@@ -98,11 +98,13 @@ void Core::State::end_session(Session& session, bool slots_count, std::string_vi
 void Core::State::extend_leases(Now now) {
   if (!last_tick.has_value()) return;
   const Steady before = *last_tick;
-  const Millis gap = now.steady - before;
-  if (gap <= options.lease / 3) return;
-  // We stalled, not they: what they sent meanwhile may still be on its way to us.
+  const Millis stood = options.lease / 3;
+  if (now.steady - before <= stood) return;
+  // We stalled, not they: what they sent meanwhile may still be on its way to us. We may have stalled within a turn too,
+  // behind what it took of them.
   sessions.each([&](Session& session) {
-    if (session.contact_at <= before) session.lease_until = session.lease_until + gap;
+    const Millis gap = now.steady - std::max(before, session.contact_at);
+    if (gap > stood) session.lease_until = session.lease_until + gap;
   });
 }
 

@@ -79,6 +79,9 @@ void Script::run(const Line& line) {
     take();
   } else if (line.verb == "advance" || line.verb == "stall") {
     advance(*parse_duration(line.words.at(0)), line.verb == "stall");
+  } else if (line.verb == "pass") {  // within a turn
+    const Millis by = *parse_duration(line.words.at(0));
+    now_ = {now_.steady + by, now_.wall + by};
   } else if (line.verb == "wall") {
     const Millis by = *parse_duration(line.words.at(0));
     now_.wall = line.words.size() > 1 && line.words[1] == "back" ? now_.wall - by : now_.wall + by;
