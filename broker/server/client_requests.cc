@@ -76,7 +76,7 @@ std::optional<Error> Engine::refuses_submit(const wire::Submit& submit) {
       usage_ = store_.usage();
       staged_then_ = staged;
     }
-    if (!usage_->accepts_submits) return Error{Code::store_full, usage_->why_not};
+    if (!usage_->accepts_submits) return Error{usage_->grows ? Code::retry_later : Code::store_full, usage_->why_not};
   }
   if (any_volatile) {
     // Memory is asked anew: it counts what this turn brought.

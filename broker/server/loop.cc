@@ -77,8 +77,9 @@ Status Loop::run() {
 // Says once that the store is full, and that it is not any more.
 void Loop::note_store() {
   const store::Usage usage = store_.usage();
-  if (usage.accepts_submits != store_full_) return;
-  store_full_ = !usage.accepts_submits;
+  const bool is_full = !usage.accepts_submits && !usage.grows;
+  if (is_full == store_full_) return;
+  store_full_ = is_full;
   if (store_full_) {
     log_.warn("{}; make room: purge finished jobs, raise --store-limit, or free the disk", usage.why_not);
   } else {

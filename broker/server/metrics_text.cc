@@ -180,7 +180,7 @@ void add_store(Families& families, const MetricsSnapshot& snapshot) {
                  store.free_bytes);
   families.gauge("rota_store_disk_free_bytes", "Free on the store's file system; 0 with --store memory",
                  store.disk_free_bytes);
-  families.gauge("rota_accepts_submits", "0 while the store is full", std::uint64_t{store.accepts_submits});
+  families.gauge("rota_accepts_submits", "0 while the store is full", std::uint64_t{store.accepts_submits || store.grows});
   families.gauge("rota_finished_jobs", "Finished jobs that are kept", store.finished_jobs);
   families.gauge("rota_finished_bytes", "Bytes of finished jobs that are kept, about", store.finished_bytes);
 }

@@ -92,6 +92,11 @@ void FileSpace::fill(Usage& usage, std::uint64_t staged) const {
   usage.accepts_submits = free > needed;
   usage.is_tight = free < kept / 2 + kWriteFactor * (staged + written_);
   if (usage.accepts_submits) return;
+  usage.grows = allocation_error_ == 0 && free + growth > needed;
+  if (usage.grows) {
+    usage.why_not = "the disk does not keep up: too much waits to be synced; try again";
+    return;
+  }
   usage.why_not = env_.directory() + ": ";
   if (allocation_error_ != 0) {
     usage.why_not += std::string("no more disk space (") + std::strerror(allocation_error_) + "); ";

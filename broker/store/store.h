@@ -67,6 +67,7 @@ struct Usage {
   std::uint64_t finished_bytes = 0;   // of retained finished jobs, about
   std::uint64_t finished_jobs = 0;
   bool accepts_submits = true;  // false: only the reserve is left (STORE_FULL)
+  bool grows = false;           // it does not, only until the next commits have lengthened the file (RETRY_LATER)
   std::string why_not;
   bool is_tight = false;  // half the reserve is used up as well: nothing new should be begun
 };

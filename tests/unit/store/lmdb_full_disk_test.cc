@@ -117,8 +117,30 @@ TEST(LmdbStore, BytesOnTheirWayCountAgainstTheFreeSpace) {
   EXPECT_TRUE(store->usage().accepts_submits);
   batch->stage(changes.all().front());
   EXPECT_FALSE(store->usage().accepts_submits);
+  EXPECT_FALSE(store->usage().grows);
   batch.reset();
   EXPECT_TRUE(store->usage().accepts_submits);
+}
+
+TEST(LmdbStore, FileThatMayStillBecomeLongerIsNoFullStore) {
+  const TempDir directory;
+  StoreOptions options;
+  options.store_limit = 256 * limits::MiB;
+  const auto store = open_loaded(directory.path(), options);
+  auto batch = store->new_batch();
+  std::uint64_t number = 1;
+  while (store->usage().accepts_submits && number < 256) {
+    Changes changes;
+    changes.accept(Job{.number = number++, .body = std::string(limits::MiB, 'b')});
+    batch->stage(changes.all().front());
+  }
+  EXPECT_LT(number, 64U);
+  EXPECT_TRUE(store->usage().grows);
+  EXPECT_THAT(store->usage().why_not, testing::HasSubstr("the disk does not keep up"));
+  ASSERT_TRUE(store->commit(*batch).ok());
+  batch.reset();
+  ASSERT_TRUE(store->maintain(kStart).ok());
+  EXPECT_TRUE(store->usage().accepts_submits) << store->usage().why_not;
 }
 
 class FullDisk : public SmallDisk {
