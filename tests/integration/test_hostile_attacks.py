@@ -84,8 +84,8 @@ class HostileAttacks(RotaTest):
         return before, report
 
     def broker_whose_disk_hangs(self):
-        """Soon, once, for longer than it takes to bring what it bears. Its file has room: else it would be the store that is full
-        before, which makes no room while its disk hangs."""
+        """Soon, once, for longer than it takes to bring what it bears. Its file has room: else that would be what
+        refuses, in the same words, since no file is lengthened while its disk hangs."""
         counters = self.directory / "counters"
         broker = self.broker(env=faults.environment(BIN, self.directory / "data", counters, sync=f"{HUNG_SYNC} stall {HUNG_MS}"))
         with open(self.directory / "data/data.mdb", "r+b") as file:
