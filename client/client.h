@@ -71,8 +71,9 @@ class Client {
   [[nodiscard]] Result<Submission> submit_and_notify(const JobRequest& job);
 
   // Queues a submit and returns; jobs are gathered into messages, which leave when they are full or when the caller stops
-  // to wait (flush, poll, wait or any blocking call). Blocks only while `window` jobs are unacknowledged. `notify`: as
-  // submit_and_notify. Errors: the job breaks a rule (nothing was queued), or CANCELLED.
+  // to wait (flush, poll, wait or any blocking call). Blocks only while `window` jobs, or limits::kClientWindowBytes of
+  // messages, are unacknowledged. `notify`: as submit_and_notify. Errors: the job breaks a rule (nothing was queued), or
+  // CANCELLED.
   [[nodiscard]] Result<Ticket> submit_async(const JobTemplate& shared, const JobItem& item, bool notify = false);
   [[nodiscard]] Result<Ticket> submit_async(const JobRequest& job, bool notify = false);
   struct Flushed {
