@@ -52,8 +52,9 @@ void Auditor::judge_end(const Job& job, JobState state, const Details& details) 
         const bool failure = one.end == AttemptEnd::failed || one.end == AttemptEnd::timed_out;
         if (one.completed_at != 0 && failure) ++failures;
         if (one.completed_at != 0 && one.end == AttemptEnd::rejected) rejected = true;
-        // What failed after its lease had ended may have been charged as a loss before.
-        if (!one.never_left && (one.completed_at == 0 || !failure || one.late)) ++lost;
+        // What failed after its lease had ended may have been charged as a loss before; so may what waited for a look into
+        // the store when its connection ended, which nobody carried out then.
+        if (!one.never_left && (one.completed_at == 0 || !failure || one.late || !one.counted)) ++lost;
       }
       const bool spent = failures > 0 && failures > (job.ask.options.expires.count() > 0 ? 0 : job.ask.options.retries);
       // A dispatch that a crash kept from leaving counts as a loss too.

@@ -113,6 +113,7 @@ class Describer {
     if (options.durability == Durability::memory) add("in memory");
     if (options.priority != 0) add("priority " + std::to_string(options.priority));
     if (options.retries > 0) add("retries " + std::to_string(options.retries));
+    if (options.losses != limits::kDefaultLosses) add("losses " + std::to_string(options.losses));
     if (options.delay.count() > 0) add("delay " + std::to_string(options.delay.count()));
     if (options.run_at.ms > 0) add("at " + std::to_string(options.run_at.ms));
     if (options.expires.count() > 0) add("expires " + std::to_string(options.expires.count()));
