@@ -159,7 +159,8 @@ int serve(const BrokerOptions& options, spdlog::logger& log) {
   if (!storage.ok()) return fail(storage.error());
 
   net::Context context;
-  Result<net::Router> clients = bind(context, options.clients, options.max_payload, {limits::kClientSendMark});
+  Result<net::Router> clients =
+      bind(context, options.clients, options.max_payload, {limits::kClientSendMark, limits::kClientReceiveMark});
   if (!clients.ok()) return fail(clients.error());
   Result<net::Router> workers =
       bind(context, options.workers, options.max_payload, {limits::kWorkerSendMark, limits::kWorkerReceiveMark});

@@ -15,8 +15,8 @@ namespace rota::server {
 // Ends connections that bring more than messages: a message whose frames never end is kept by the library without limit and
 // shown to nobody. What the kernel says that a connection brought, less what came out of it as messages, is what the
 // library holds of it. Whole messages that only wait to be taken are among that: so a connection is judged by nothing but
-// what it holds after every connection was served and nothing came out of it. Cheap while memory does not grow; looks at
-// every connection only then. One thread.
+// what it holds after every connection was served and nothing came out of it. All of it together says how far peers are
+// ahead of the broker. Cheap while memory does not grow; looks at every connection only then. One thread.
 class Guard {
  public:
   // `max_message`: the largest body frame that is taken.

@@ -48,7 +48,8 @@ inline constexpr std::size_t kMaxAheadTotal = 256 * MiB;
 inline constexpr std::size_t kMaxAhead = 16 * MiB;  // two messages of the largest size
 // Workers cannot be refused: over this of all of them the one that sent most ahead ends.
 inline constexpr std::size_t kMaxWorkersAhead = 512 * MiB;
-inline constexpr int kWorkerReceiveMark = 100;               // messages of one worker that the library takes ahead
+inline constexpr int kClientReceiveMark = 1000;              // messages of one client that the library takes ahead
+inline constexpr int kWorkerReceiveMark = 100;               // and of one worker
 inline constexpr std::size_t kClientWindowBytes = 64 * MiB;  // of requests that our client has unanswered at most
 
 // --- what connections bring that is no message --------------------------------------------------------------------------
