@@ -30,6 +30,14 @@ class ClientTest : public ::testing::Test {
     return std::move(client).value();
   }
 
+  // A job that ends when the broker is told so, as a list of one.
+  std::vector<JobId> unfinished_job(Client& client) {
+    broker.finish_at_once = false;
+    const Result<Submission> submitted = client.submit(noop_job());
+    if (!submitted) ADD_FAILURE() << submitted.error().message;
+    return {submitted->id};
+  }
+
   FakeBroker broker;
   std::vector<std::string> lost;
   int back = 0;

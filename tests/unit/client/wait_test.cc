@@ -28,10 +28,8 @@ TEST_F(ClientTest, WaitReturnsWhenAllAreFinal) {
 }
 
 TEST_F(ClientTest, WaitPastItsTimeSaysHowManyAreLeft) {
-  broker.finish_at_once = false;
   Client client = connect();
-  const Result<Submission> submitted = client.submit(noop_job());
-  const std::vector<JobId> ids{submitted->id};
+  const std::vector<JobId> ids = unfinished_job(client);
   const Status waited = client.wait(ids, 50ms, false, nullptr);
   ASSERT_FALSE(waited.ok());
   EXPECT_EQ(waited.error().code, Code::timed_out);
@@ -40,13 +38,11 @@ TEST_F(ClientTest, WaitPastItsTimeSaysHowManyAreLeft) {
 }
 
 TEST_F(ClientTest, WaitingAgainAndAgainAsksTheBrokerOnce) {
-  broker.finish_at_once = false;
   Client client = connect();
-  const Result<Submission> submitted = client.submit(noop_job());
-  const std::vector<JobId> ids{submitted->id};
+  const std::vector<JobId> ids = unfinished_job(client);
   for (int i = 0; i < 20; ++i) EXPECT_EQ(client.wait(ids, 1ms, false, nullptr).error().code, Code::timed_out);
   broker.await_waits(1);
-  broker.finish(submitted->id);
+  broker.finish(ids.front());
   int finals = 0;
   EXPECT_TRUE(client.wait(ids, Millis{-1}, false, [&](const FinishedJob&) { ++finals; }).ok());
   EXPECT_EQ(finals, 1);
@@ -54,10 +50,8 @@ TEST_F(ClientTest, WaitingAgainAndAgainAsksTheBrokerOnce) {
 }
 
 TEST_F(ClientTest, WaitingNowWithAndNowWithoutTheResultAsksTheBrokerTwice) {
-  broker.finish_at_once = false;
   Client client = connect();
-  const Result<Submission> submitted = client.submit(noop_job());
-  const std::vector<JobId> ids{submitted->id};
+  const std::vector<JobId> ids = unfinished_job(client);
   for (int i = 0; i < 20; ++i) EXPECT_EQ(client.wait(ids, 1ms, i % 2 == 1, nullptr).error().code, Code::timed_out);
   broker.await_waits(2);
   EXPECT_TRUE(client.ping().ok());
@@ -65,14 +59,12 @@ TEST_F(ClientTest, WaitingNowWithAndNowWithoutTheResultAsksTheBrokerTwice) {
 }
 
 TEST_F(ClientTest, ResultComesThoughTheJobWasWaitedForWithoutItBefore) {
-  broker.finish_at_once = false;
   Client client = connect();
-  const Result<Submission> submitted = client.submit(noop_job());
-  const std::vector<JobId> ids{submitted->id};
+  const std::vector<JobId> ids = unfinished_job(client);
   EXPECT_EQ(client.wait(ids, 1ms, false, nullptr).error().code, Code::timed_out);
   std::jthread finisher([&] {
     broker.await_waits(2);
-    broker.finish(submitted->id);
+    broker.finish(ids.front());
   });
   int finals = 0;
   EXPECT_TRUE(client
@@ -86,28 +78,24 @@ TEST_F(ClientTest, ResultComesThoughTheJobWasWaitedForWithoutItBefore) {
 }
 
 TEST_F(ClientTest, EndToldToAnOlderQuestionIsNotTheAnswerToANewerOne) {
-  broker.finish_at_once = false;
   Client client = connect();
-  const Result<Submission> submitted = client.submit(noop_job());
-  const std::vector<JobId> ids{submitted->id};
+  const std::vector<JobId> ids = unfinished_job(client);
   EXPECT_EQ(client.wait(ids, 1ms, false, nullptr).error().code, Code::timed_out);
   std::jthread finisher([&] {
     broker.await_waits(2);
-    broker.tell_oldest_failed(submitted->id);
-    broker.finish(submitted->id);
+    broker.tell_oldest_failed(ids.front());
+    broker.finish(ids.front());
   });
   EXPECT_TRUE(
       client.wait(ids, Millis{-1}, true, [](const FinishedJob& job) { EXPECT_EQ(job.state, JobState::succeeded); }).ok());
 }
 
 TEST_F(ClientTest, EndToldWhileNobodyWaitedIsAskedForAgain) {
-  broker.finish_at_once = false;
   Client client = connect();
-  const Result<Submission> submitted = client.submit(noop_job());
-  const std::vector<JobId> ids{submitted->id};
+  const std::vector<JobId> ids = unfinished_job(client);
   EXPECT_EQ(client.wait(ids, 1ms, false, nullptr).error().code, Code::timed_out);
   broker.await_waits(1);
-  broker.finish(submitted->id);
+  broker.finish(ids.front());
   EXPECT_TRUE(client.ping().ok());  // its answer comes behind the notice
   EXPECT_TRUE(client.wait(ids, Millis{-1}, false, nullptr).ok());
 }
@@ -133,17 +121,15 @@ TEST_F(ClientTest, UnknownJobEndsAWaitWithItsReason) {
 }
 
 TEST_F(ClientTest, WaitSurvivesABrokerRestart) {
-  broker.finish_at_once = false;
   Client client = connect();
-  const Result<Submission> submitted = client.submit(noop_job());
+  const std::vector<JobId> ids = unfinished_job(client);
   std::jthread restarter([&] {
     broker.await_waits(1);
     broker.stop();
     broker.start();
     broker.await_waits(2);
-    broker.finish(submitted->id);
+    broker.finish(ids.front());
   });
-  const std::vector<JobId> ids{submitted->id};
   EXPECT_TRUE(client.wait(ids, Millis{-1}, false, nullptr).ok());
   EXPECT_EQ(lost.size(), 1U);
   EXPECT_EQ(back, 1);
